@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The ACME server's door (contract section 5): a POST over a UNIX socket or https, on libcurl, tried again within its
+ * time. Safe for use by many threads; connections are kept alive and shared.
+ */
+#ifndef ENDPOINT_H
+#define ENDPOINT_H
+
+#include "clock.h"
+#include "outcome.h"
+#include "result_json.h"
+#include "span.h"
+
+enum { ENDPOINT_ERROR_BYTES = 256, ENDPOINT_ANSWER_MAX_BYTES = 64 * 1024 };
+
+struct endpoint;
+
+struct endpoint_options {
+    const char *url;        /* "http://unix:SOCKET:/PATH" or "https://HOST[:PORT]/PATH" */
+    const char *peer_user;  /* NULL: whoever listens */
+    int64_t timeout_ms;     /* one attempt */
+    int64_t retry_for_ms;   /* all of them */
+    const char *token_file; /* bearer token, read by endpoint_new; NULL: none */
+    const char *ca_file;    /* https; NULL: the system's */
+    const char *certificate_file;
+    const char *key_file;
+};
+
+struct endpoint_request {
+    const char *id;           /* Idempotency-Key */
+    const char *content_type; /* "application/json" */
+    struct span body;
+    void (*progress)(void *context); /* called about once a second while waiting; may be NULL */
+    void *context;
+};
+
+struct endpoint_answer {
+    /*
+     * OUTCOME_OK: taken. OUTCOME_REJECTED: the ACME server said no. OUTCOME_TEMPORARY: no answer worth the name within
+     * retry_for_ms. OUTCOME_BROKEN_INPUT: it refused our credentials, or its end of the socket is not peer_user.
+     */
+    enum outcome outcome;
+    int http_status; /* of the last answer, 0 if there was none */
+    unsigned attempts;
+    char detail[RESULT_DETAIL_MAX_BYTES + 1]; /* of a problem document, "" if there is none */
+    char error[ENDPOINT_ERROR_BYTES];         /* for the log: why there was no answer */
+};
+
+/* Whether the text is an endpoint's URL; *why says what is wrong. */
+bool endpoint_url_is_valid(const char *url, const char **why);
+
+bool endpoint_start_library(void); /* once, before threads */
+void endpoint_stop_library(void);
+const char *endpoint_library_text(void);
+
+struct endpoint *endpoint_new(const struct endpoint_options *options, char error[static ENDPOINT_ERROR_BYTES]);
+void endpoint_free(struct endpoint *e);
+
+void endpoint_post(struct endpoint *e, const struct endpoint_request *request, struct endpoint_answer *answer);
+
+#endif

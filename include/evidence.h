@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Records for auditors: EvidenceLog, a line a result, and EvidenceDirectory, a folder a reply (contract section 3).
+ */
+#ifndef EVIDENCE_H
+#define EVIDENCE_H
+
+#include <stdint.h>
+
+#include "outcome.h"
+#include "span.h"
+
+enum { EVIDENCE_PATH_MAX_BYTES = 4096 };
+
+struct evidence_log;
+
+struct evidence_log *evidence_log_open(const char *path, char *error, size_t error_size);
+bool evidence_log_reopen(struct evidence_log *log); /* after the file was moved away */
+enum outcome evidence_log_append(struct evidence_log *log, struct span line) MUST_CHECK; /* adds the line end */
+void evidence_log_close(struct evidence_log *log);
+
+struct evidence_folder {
+    struct span message; /* message.eml: header bytes, then body */
+    struct span body;
+    struct span dns;    /* dns.txt */
+    struct span result; /* result.json or result.jws */
+    bool is_signed;
+};
+
+/*
+ * Writes DIRECTORY/YYYY/MM/DD/ID/ whole, under another name first, and syncs it. path gets the folder's name. A folder
+ * of that id that is already there stays as it is: OUTCOME_OK. Anything that keeps it from disk is OUTCOME_TEMPORARY.
+ */
+enum outcome evidence_folder_write(const char *directory, const char *id, int64_t received_at,
+                                   const struct evidence_folder *folder,
+                                   char path[static EVIDENCE_PATH_MAX_BYTES]) MUST_CHECK;
+/* Adds answer.json to a folder written before. */
+enum outcome evidence_folder_add_answer(const char *path, struct span answer) MUST_CHECK;
+
+#endif

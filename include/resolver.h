@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * TXT look-ups that keep found, proven absent and unknown apart, with their DNSSEC status. One resolver serves all
+ * threads of the process; a question that is answered late never holds up another.
+ */
+#ifndef RESOLVER_H
+#define RESOLVER_H
+
+#include "auth_facts.h"
+#include "clock.h"
+#include "strbuf.h"
+
+enum {
+    RESOLVER_RECORDS_MAX = 16,      /* TXT records kept of one answer; RESOLVER_RECORDS_MAX + 1 is "too many" */
+    RESOLVER_RECORD_MAX_BYTES = 8192, /* one record with its strings joined */
+    RESOLVER_ERROR_BYTES = 256,
+    RESOLVER_NAMESERVERS_MAX = 8,
+};
+
+struct resolver;
+struct resolver_question;
+
+struct resolver_options {
+    const char *nameservers[RESOLVER_NAMESERVERS_MAX]; /* "ADDRESS" or "ADDRESS@PORT"; none: /etc/resolv.conf */
+    size_t nameserver_count;
+    const char *trust_anchor_file; /* NULL: no validation */
+};
+
+/* What a question came to. Borrowed from the question. */
+struct resolver_answer {
+    const char *name;
+    enum outcome outcome; /* OK; ABSENT: NXDOMAIN or no TXT; TEMPORARY: time-out, SERVFAIL, bogus; INTERNAL */
+    enum dnssec_status dnssec;
+    size_t count;
+    struct span records[RESOLVER_RECORDS_MAX]; /* the strings of each TXT record joined */
+    unsigned ttl_seconds;
+};
+
+/* Validating, asynchronous, on libunbound. NULL with a text in error. Starts a thread: call after fork. */
+struct resolver *resolver_new_unbound(const struct resolver_options *options, char error[static RESOLVER_ERROR_BYTES]);
+
+/*
+ * Answers from a file and from nothing else (contract section 2, -D):
+ *   NAME [TTL] TXT "string" ["string"...]     NAME SERVFAIL     NAME TIMEOUT     NAME BOGUS     NAME SECURE
+ * '#' and ';' begin a comment. A name not in the file is NXDOMAIN. error: "FILE:LINE: what is wrong".
+ */
+struct resolver *resolver_new_file(const char *path, char error[static RESOLVER_ERROR_BYTES]);
+
+void resolver_free(struct resolver *r);
+
+/* Starts a look-up and returns at once. name: ASCII, at most DOMAIN_MAX_BYTES. NULL: out of memory. */
+struct resolver_question *resolver_ask_txt(struct resolver *r, const char *name);
+
+/* Waits for the answer until the deadline; past it, OUTCOME_TEMPORARY. Never NULL. May be called again. */
+const struct resolver_answer *resolver_wait(struct resolver_question *q, struct deadline deadline);
+
+/* Cancels what still runs. NULL is fine. */
+void resolver_question_free(struct resolver_question *q);
+
+/* Appends an answer as lines of the file format above, so that it can be judged again. */
+bool resolver_append_answer(struct strbuf *out, const struct resolver_answer *answer);
+
+#endif

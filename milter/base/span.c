@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "span.h"
+
+#include <string.h>
+
+struct span span_from_string(const char *s)
+{
+    return (struct span){s, s != NULL ? strlen(s) : 0};
+}
+
+bool span_equal(struct span a, struct span b)
+{
+    return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
+}
+
+bool span_equal_nocase(struct span a, struct span b)
+{
+    return a.len == b.len && span_starts_nocase(a, b);
+}
+
+bool span_starts_nocase(struct span s, struct span prefix)
+{
+    if (s.len < prefix.len)
+        return false;
+    for (size_t i = 0; i < prefix.len; i++)
+        if (byte_to_lower(s.data[i]) != byte_to_lower(prefix.data[i]))
+            return false;
+    return true;
+}
+
+struct span span_slice(struct span s, size_t from, size_t to)
+{
+    if (to > s.len)
+        to = s.len;
+    if (from > to)
+        from = to;
+    return (struct span){s.data != NULL ? s.data + from : NULL, to - from};
+}
+
+static bool is_line_blank(char c)
+{
+    return byte_is_blank(c) || c == '\r' || c == '\n';
+}
+
+struct span span_trim(struct span s)
+{
+    while (s.len > 0 && is_line_blank(s.data[s.len - 1]))
+        s.len--;
+    while (s.len > 0 && is_line_blank(s.data[0]))
+        s = span_slice(s, 1, s.len);
+    return s;
+}
+
+size_t span_find(struct span s, size_t from, struct span needle)
+{
+    if (from > s.len)
+        return s.len;
+    if (needle.len == 0)
+        return from;
+    if (s.len - from < needle.len)
+        return s.len;
+    const char *hit = memmem(s.data + from, s.len - from, needle.data, needle.len);
+    return hit != NULL ? (size_t)(hit - s.data) : s.len;
+}
+
+size_t span_find_byte(struct span s, size_t from, char byte)
+{
+    if (from >= s.len)
+        return s.len;
+    const char *hit = memchr(s.data + from, byte, s.len - from);
+    return hit != NULL ? (size_t)(hit - s.data) : s.len;
+}
+
+bool byte_is_alpha(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+bool byte_is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+bool byte_is_alnum(char c)
+{
+    return byte_is_alpha(c) || byte_is_digit(c);
+}
+
+bool byte_is_blank(char c)
+{
+    return c == ' ' || c == '\t';
+}
+
+bool byte_is_control(char c)
+{
+    return (unsigned char)c < ' ' || c == 0x7f;
+}
+
+char byte_to_lower(char c)
+{
+    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
+
+int byte_hex_value(char c)
+{
+    if (byte_is_digit(c))
+        return c - '0';
+    c = byte_to_lower(c);
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "strbuf.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { FIRST_ROOM_BYTES = 64 };
+
+void strbuf_init(struct strbuf *b, size_t limit_bytes)
+{
+    *b = (struct strbuf){.limit = limit_bytes};
+}
+
+void strbuf_clear(struct strbuf *b)
+{
+    free(b->data);
+    strbuf_init(b, b->limit);
+}
+
+void strbuf_reset(struct strbuf *b)
+{
+    b->len = 0;
+    b->error = STRBUF_ERROR_NONE;
+    if (b->data != NULL)
+        b->data[0] = '\0';
+}
+
+/* Room for extra more bytes and the NUL behind them. */
+static bool reserve(struct strbuf *b, size_t extra)
+{
+    if (b->error != STRBUF_ERROR_NONE)
+        return false;
+    if (extra > b->limit - b->len) {
+        b->error = STRBUF_ERROR_LIMIT;
+        return false;
+    }
+    size_t needed = b->len + extra + 1;
+    if (needed <= b->room)
+        return true;
+    size_t room = b->room != 0 ? b->room : FIRST_ROOM_BYTES;
+    while (room < needed)
+        room *= 2;
+    char *data = realloc(b->data, room);
+    if (data == NULL) {
+        b->error = STRBUF_ERROR_MEMORY;
+        return false;
+    }
+    b->data = data;
+    b->room = room;
+    return true;
+}
+
+bool strbuf_append(struct strbuf *b, struct span s)
+{
+    if (!reserve(b, s.len))
+        return false;
+    if (s.len > 0)
+        memcpy(b->data + b->len, s.data, s.len);
+    b->len += s.len;
+    b->data[b->len] = '\0';
+    return true;
+}
+
+bool strbuf_append_string(struct strbuf *b, const char *s)
+{
+    return strbuf_append(b, span_from_string(s));
+}
+
+bool strbuf_append_byte(struct strbuf *b, char c)
+{
+    return strbuf_append(b, (struct span){&c, 1});
+}
+
+bool strbuf_append_format(struct strbuf *b, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    int len = vsnprintf(NULL, 0, format, args);
+    va_end(args);
+    if (len < 0 || !reserve(b, (size_t)len))
+        return false;
+    va_start(args, format);
+    (void)vsnprintf(b->data + b->len, (size_t)len + 1, format, args);
+    va_end(args);
+    b->len += (size_t)len;
+    return true;
+}
+
+bool strbuf_append_escaped(struct strbuf *b, struct span s)
+{
+    static const char digits[] = "0123456789abcdef";
+    for (size_t i = 0; i < s.len; i++) {
+        unsigned char c = (unsigned char)s.data[i];
+        bool is_plain = c >= ' ' && c < 0x7f && c != '\\';
+        char escape[] = {'\\', 'x', digits[c >> 4], digits[c & 15]};
+        if (!strbuf_append(b, is_plain ? span_slice(s, i, i + 1) : (struct span){escape, sizeof escape}))
+            return false;
+    }
+    return true;
+}
+
+struct span strbuf_view(const struct strbuf *b)
+{
+    return (struct span){b->data, b->len};
+}
+
+const char *strbuf_string(const struct strbuf *b)
+{
+    return b->data != NULL ? b->data : "";
+}
+
+char *strbuf_take(struct strbuf *b)
+{
+    if (b->error != STRBUF_ERROR_NONE || !reserve(b, 0)) {
+        strbuf_clear(b);
+        return NULL;
+    }
+    char *data = b->data;
+    data[b->len] = '\0';
+    strbuf_init(b, b->limit);
+    return data;
+}
