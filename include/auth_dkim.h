@@ -26,19 +26,21 @@ void auth_dkim_free(struct auth_dkim *dkim);
 const char *auth_dkim_library_text(void);
 
 /*
- * Reads the DKIM-Signature fields and starts the look-ups of the keys that the verdict may need. The message's header
- * must be complete, its body need not be; message and resolver must outlive the check. NULL: out of memory.
+ * Reads the DKIM-Signature fields and starts the look-ups of the keys that the verdict may need. The
+ * message's header must be complete, its body need not be; message and resolver must outlive the check. NULL:
+ * out of memory.
  */
-struct auth_dkim_check *auth_dkim_start(struct auth_dkim *dkim, const struct message *m, const struct domain *author,
-                                        const struct auth_dkim_rules *rules, struct resolver *resolver) MUST_CHECK;
+struct auth_dkim_check *auth_dkim_start(struct auth_dkim *dkim, const struct message *m,
+                                        const struct domain *author, const struct auth_dkim_rules *rules,
+                                        struct resolver *resolver) MUST_CHECK;
 
 /*
- * Verifies what auth_dkim_start found, once the body is complete, and fills *facts. Look-ups end at the deadline.
- * dns: if not NULL, the answers used are appended in resolver's file format.
- * OUTCOME_OK: facts are complete (whatever they say); OUTCOME_INTERNAL: out of memory or a failing library.
+ * Verifies what auth_dkim_start found, once the body is complete, and fills *facts. Look-ups end at the
+ * deadline. dns: if not NULL, the answers used are appended in resolver's file format. OUTCOME_OK: facts are
+ * complete (whatever they say); OUTCOME_INTERNAL: out of memory or a failing library.
  */
-enum outcome auth_dkim_finish(struct auth_dkim_check *check, struct deadline deadline, struct auth_dkim_facts *facts,
-                              struct strbuf *dns) MUST_CHECK;
+enum outcome auth_dkim_finish(struct auth_dkim_check *check, struct deadline deadline,
+                              struct auth_dkim_facts *facts, struct strbuf *dns) MUST_CHECK;
 
 void auth_dkim_check_free(struct auth_dkim_check *check);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What DKIM, DMARC and DNS said about a mail, in plain structs: made by auth/, judged by verdict, written by delivery/.
+ * What DKIM, DMARC and DNS said about a mail, in plain structs: made by auth/, judged by verdict, written by
+ * delivery/.
  */
 #ifndef AUTH_FACTS_H
 #define AUTH_FACTS_H
@@ -41,30 +42,30 @@ extern const struct name_table_row dnssec_status_names[];
 struct auth_signature {
     struct domain domain; /* d=, A-labels */
     char selector[DOMAIN_MAX_BYTES + 1];
-    char algorithm[32];                          /* a= in lower case */
-    char identity[AUTH_IDENTITY_MAX_BYTES + 1];  /* i=, or "@d" */
+    char algorithm[32];                            /* a= in lower case */
+    char identity[AUTH_IDENTITY_MAX_BYTES + 1];    /* i=, or "@d" */
     char signed_fields[AUTH_FIELDS_MAX_BYTES + 1]; /* h= in lower case, no blanks: "from:to:subject" */
-    unsigned key_bits;                           /* 0: unknown. Ed25519: 256 */
-    int64_t signed_at;                           /* t=, -1 if absent */
-    int64_t expires_at;                          /* x=, -1 if absent */
-    enum dnssec_status dnssec;                   /* of the key's answer */
+    unsigned key_bits;                             /* 0: unknown. Ed25519: 256 */
+    int64_t signed_at;                             /* t=, -1 if absent */
+    int64_t expires_at;                            /* x=, -1 if absent */
+    enum dnssec_status dnssec;                     /* of the key's answer */
     enum auth_result result;
 
-    bool is_aligned;       /* d= equals the author's domain */
-    bool is_verified;      /* the cryptography holds, whatever else is wrong */
-    bool is_key_unknown;   /* the key could not be looked up: temporary */
-    bool is_bogus;         /* ... because its answer failed DNSSEC validation */
-    bool is_expired;       /* x= past, or t= in the future, beyond ClockSkew */
-    bool is_sha1;          /* rsa-sha1: RFC 8301 */
-    bool is_key_short;     /* RSA below MinimumKeyBits */
-    bool is_key_testing;   /* the key record says t=y */
-    bool has_body_length;  /* l= */
+    bool is_aligned;      /* d= equals the author's domain */
+    bool is_verified;     /* the cryptography holds, whatever else is wrong */
+    bool is_key_unknown;  /* the key could not be looked up: temporary */
+    bool is_bogus;        /* ... because its answer failed DNSSEC validation */
+    bool is_expired;      /* x= past, or t= in the future, beyond ClockSkew */
+    bool is_sha1;         /* rsa-sha1: RFC 8301 */
+    bool is_key_short;    /* RSA below MinimumKeyBits */
+    bool is_key_testing;  /* the key record says t=y */
+    bool has_body_length; /* l= */
 
     /* Coverage of the reply's fields by h=; the details name the first fields that lack it. */
-    bool covers_core;      /* every instance of From and Subject */
-    bool covers_present;   /* every field of RFC 8823 3.2 (9) that the reply has */
-    bool covers_full;      /* h= names all twelve of them */
-    bool covers_should;    /* and the Resent-* and List-* fields recommended there */
+    bool covers_core;    /* every instance of From and Subject */
+    bool covers_present; /* every field of RFC 8823 3.2 (9) that the reply has */
+    bool covers_full;    /* h= names all twelve of them */
+    bool covers_should;  /* and the Resent-* and List-* fields recommended there */
     char core_detail[AUTH_DETAIL_MAX_BYTES + 1];
     char present_detail[AUTH_DETAIL_MAX_BYTES + 1];
     char full_detail[AUTH_DETAIL_MAX_BYTES + 1];
@@ -78,15 +79,15 @@ struct auth_dkim_facts {
 };
 
 enum auth_policy { /* of the record that applies, after sp= and np= */
-    AUTH_POLICY_UNKNOWN = 0,
-    AUTH_POLICY_NONE,
-    AUTH_POLICY_QUARANTINE,
-    AUTH_POLICY_REJECT,
+                   AUTH_POLICY_UNKNOWN = 0,
+                   AUTH_POLICY_NONE,
+                   AUTH_POLICY_QUARANTINE,
+                   AUTH_POLICY_REJECT,
 };
 extern const struct name_table_row auth_policy_names[];
 
 struct auth_dmarc_facts {
-    enum auth_result result;  /* none pass fail temperror permerror */
+    enum auth_result result; /* none pass fail temperror permerror */
     enum auth_policy policy;
     struct domain policy_domain; /* where the record stands, without "_dmarc." */
     enum dnssec_status dnssec;

@@ -18,9 +18,10 @@ bool base64_is_url_byte(char c);
 bool base64_append_url(struct strbuf *out, struct span s);
 
 /*
- * Appends the bytes that text stands for. Padding may be absent in the URL alphabet, may not in the standard one.
- * Refuses bytes outside the alphabet, white space too, a length that no input has, and stray bits in the last
- * character (RFC 4648 section 3.5). OUTCOME_OK, OUTCOME_BROKEN_INPUT, or OUTCOME_INTERNAL when out is full.
+ * Appends the bytes that text stands for. Padding may be absent in the URL alphabet, may not in the standard
+ * one. Refuses bytes outside the alphabet, white space too, a length that no input has, and stray bits in the
+ * last character (RFC 4648 section 3.5). OUTCOME_OK, OUTCOME_BROKEN_INPUT, or OUTCOME_INTERNAL when out is
+ * full.
  */
 enum outcome base64_decode(struct span text, enum base64_alphabet alphabet, struct strbuf *out) MUST_CHECK;
 

@@ -16,18 +16,21 @@ struct crypto_sha256; /* a digest under way */
 
 struct crypto_sha256 *crypto_sha256_new(void); /* NULL: out of memory */
 bool crypto_sha256_add(struct crypto_sha256 *h, struct span s) MUST_CHECK;
-bool crypto_sha256_finish(struct crypto_sha256 *h, uint8_t out[static CRYPTO_SHA256_BYTES]) MUST_CHECK; /* and starts anew */
+bool crypto_sha256_finish(struct crypto_sha256 *h,
+                          uint8_t out[static CRYPTO_SHA256_BYTES]) MUST_CHECK; /* and starts anew */
 void crypto_sha256_free(struct crypto_sha256 *h);
 void crypto_hex(const uint8_t *bytes, size_t len, char *out); /* 2 * len + 1 bytes, lower case */
 
-bool crypto_hmac_sha256(struct span key, struct span text, uint8_t out[static CRYPTO_SHA256_BYTES]) MUST_CHECK;
+bool crypto_hmac_sha256(struct span key, struct span text,
+                        uint8_t out[static CRYPTO_SHA256_BYTES]) MUST_CHECK;
 
 struct crypto_signing_key;
 
 /* An Ed25519 private key in PEM. NULL with a text in error. */
 struct crypto_signing_key *crypto_signing_key_load(const char *path, char *error, size_t error_size);
 void crypto_signing_key_free(struct crypto_signing_key *key);
-void crypto_signing_key_public(const struct crypto_signing_key *key, uint8_t out[static CRYPTO_ED25519_KEY_BYTES]);
+void crypto_signing_key_public(const struct crypto_signing_key *key,
+                               uint8_t out[static CRYPTO_ED25519_KEY_BYTES]);
 bool crypto_sign(const struct crypto_signing_key *key, struct span text,
                  uint8_t out[static CRYPTO_ED25519_SIGNATURE_BYTES]) MUST_CHECK;
 

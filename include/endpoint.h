@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The ACME server's door (contract section 5): a POST over a UNIX socket or https, on libcurl, tried again within its
- * time. Safe for use by many threads; connections are kept alive and shared.
+ * The ACME server's door (contract section 5): a POST over a UNIX socket or https, on libcurl, tried again
+ * within its time. Safe for use by many threads; connections are kept alive and shared.
  */
 #ifndef ENDPOINT_H
 #define ENDPOINT_H
@@ -36,8 +36,9 @@ struct endpoint_request {
 
 struct endpoint_answer {
     /*
-     * OUTCOME_OK: taken. OUTCOME_REJECTED: the ACME server said no. OUTCOME_TEMPORARY: no answer worth the name within
-     * retry_for_ms. OUTCOME_BROKEN_INPUT: it refused our credentials, or its end of the socket is not peer_user.
+     * OUTCOME_OK: taken. OUTCOME_REJECTED: the ACME server said no. OUTCOME_TEMPORARY: no answer worth the
+     * name within retry_for_ms. OUTCOME_BROKEN_INPUT: it refused our credentials, or its end of the socket is
+     * not peer_user.
      */
     enum outcome outcome;
     int http_status; /* of the last answer, 0 if there was none */
@@ -53,9 +54,11 @@ bool endpoint_start_library(void); /* once, before threads */
 void endpoint_stop_library(void);
 const char *endpoint_library_text(void);
 
-struct endpoint *endpoint_new(const struct endpoint_options *options, char error[static ENDPOINT_ERROR_BYTES]);
+struct endpoint *endpoint_new(const struct endpoint_options *options,
+                              char error[static ENDPOINT_ERROR_BYTES]);
 void endpoint_free(struct endpoint *e);
 
-void endpoint_post(struct endpoint *e, const struct endpoint_request *request, struct endpoint_answer *answer);
+void endpoint_post(struct endpoint *e, const struct endpoint_request *request,
+                   struct endpoint_answer *answer);
 
 #endif

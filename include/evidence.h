@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Records for auditors: EvidenceLog, a line a result, and EvidenceDirectory, a folder a reply (contract section 3).
+ * Records for auditors: EvidenceLog, a line a result, and EvidenceDirectory, a folder a reply (contract
+ * section 3).
  */
 #ifndef EVIDENCE_H
 #define EVIDENCE_H
@@ -16,7 +17,8 @@ struct evidence_log;
 
 struct evidence_log *evidence_log_open(const char *path, char *error, size_t error_size);
 bool evidence_log_reopen(struct evidence_log *log); /* after the file was moved away */
-enum outcome evidence_log_append(struct evidence_log *log, struct span line) MUST_CHECK; /* adds the line end */
+enum outcome evidence_log_append(struct evidence_log *log,
+                                 struct span line) MUST_CHECK; /* adds the line end */
 void evidence_log_close(struct evidence_log *log);
 
 struct evidence_folder {
@@ -28,8 +30,9 @@ struct evidence_folder {
 };
 
 /*
- * Writes DIRECTORY/YYYY/MM/DD/ID/ whole, under another name first, and syncs it. path gets the folder's name. A folder
- * of that id that is already there stays as it is: OUTCOME_OK. Anything that keeps it from disk is OUTCOME_TEMPORARY.
+ * Writes DIRECTORY/YYYY/MM/DD/ID/ whole, under another name first, and syncs it. path gets the folder's name.
+ * A folder of that id that is already there stays as it is: OUTCOME_OK. Anything that keeps it from disk is
+ * OUTCOME_TEMPORARY.
  */
 enum outcome evidence_folder_write(const char *directory, const char *id, int64_t received_at,
                                    const struct evidence_folder *folder,

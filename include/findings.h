@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The table of rules (contract section 6). Add a rule by adding a row to findings.def: the manual, the SMTP answers,
- * the log, the metrics and the tests follow from it.
+ * The table of rules (contract section 6). Add a rule by adding a row to findings.def: the manual, the SMTP
+ * answers, the log, the metrics and the tests follow from it.
  */
 #ifndef FINDINGS_H
 #define FINDINGS_H
@@ -72,9 +72,11 @@ struct finding_list {
     size_t count;
 };
 
-/* detail: escaped and cut; NULL for none. A finding that does not fit any more is dropped: the first FINDING_END always fit. */
+/* detail: escaped and cut; NULL for none. A finding that does not fit any more is dropped: the first
+ * FINDING_END always fit. */
 void finding_list_add(struct finding_list *list, enum finding_id id, const char *detail);
 bool finding_list_has(const struct finding_list *list, enum finding_id id);
-bool finding_list_has_severity(const struct finding_list *list, const struct finding_policy *p, enum severity severity);
+bool finding_list_has_severity(const struct finding_list *list, const struct finding_policy *p,
+                               enum severity severity);
 
 #endif

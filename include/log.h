@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Lines to syslog or standard error. Contract section 7: one line an event, key=value, and whatever came from the
- * network goes through log_line_*, which escapes it to printable ASCII.
+ * Lines to syslog or standard error. Contract section 7: one line an event, key=value, and whatever came from
+ * the network goes through log_line_*, which escapes it to printable ASCII.
  */
 #ifndef LOG_H
 #define LOG_H
@@ -19,7 +19,8 @@ enum log_level {
 
 enum { LOG_LINE_BYTES = 4096, LOG_VALUE_BYTES = 512 };
 
-/* facility: a name of syslog.conf(5). Call once before threads start; log_set_level may come later at any time. */
+/* facility: a name of syslog.conf(5). Call once before threads start; log_set_level may come later at any
+ * time. */
 void log_open_syslog(const char *ident, int facility);
 void log_open_stderr(void);
 void log_set_level(enum log_level level);
@@ -29,7 +30,8 @@ const char *log_facility_name(int facility);
 bool log_level_from_name(struct span name, enum log_level *level);
 const char *log_level_name(enum log_level level);
 
-/* What every line of this thread begins with, "QUEUEID: ". Set it at each callback's start; NULL takes it away. */
+/* What every line of this thread begins with, "QUEUEID: ". Set it at each callback's start; NULL takes it
+ * away. */
 void log_set_prefix(const char *queue_id);
 
 /* Whole line; control characters in it are escaped. */

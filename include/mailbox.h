@@ -18,11 +18,11 @@ struct mailbox {
 enum { MAILBOX_MAX_BYTES = MAILBOX_LOCAL_MAX_BYTES + 1 + DOMAIN_MAX_BYTES };
 
 /*
- * The one mailbox of a From field body: [phrase] "<" addr-spec ">", or a bare addr-spec, comments and folding allowed
- * around it. Refused: none or several mailboxes, groups, routes, domain literals, encoded-words in the address, text
- * behind the angle-addr, comments or blanks inside the addr-spec, a quoted local part with anything in it that is not
- * atext, dot or space, NUL and controls, invalid UTF-8, "*" alone as local part (RFC 8823 section 3).
- * OUTCOME_OK, or OUTCOME_BROKEN_INPUT with *why set to a short constant text.
+ * The one mailbox of a From field body: [phrase] "<" addr-spec ">", or a bare addr-spec, comments and folding
+ * allowed around it. Refused: none or several mailboxes, groups, routes, domain literals, encoded-words in
+ * the address, text behind the angle-addr, comments or blanks inside the addr-spec, a quoted local part with
+ * anything in it that is not atext, dot or space, NUL and controls, invalid UTF-8, "*" alone as local part
+ * (RFC 8823 section 3). OUTCOME_OK, or OUTCOME_BROKEN_INPUT with *why set to a short constant text.
  */
 enum outcome mailbox_parse_author(struct span field_body, struct mailbox *out, const char **why) MUST_CHECK;
 
@@ -33,8 +33,9 @@ enum outcome mailbox_parse_address(struct span text, struct mailbox *out) MUST_C
 enum outcome mailbox_parse_path(struct span path, struct mailbox *out) MUST_CHECK;
 
 /*
- * Walks the addresses of a To field body leniently (lists, groups, comments; parts that cannot be read are skipped) and
- * calls visit for each that parses, until it returns false. At most MAILBOX_LIST_MAX are visited.
+ * Walks the addresses of a To field body leniently (lists, groups, comments; parts that cannot be read are
+ * skipped) and calls visit for each that parses, until it returns false. At most MAILBOX_LIST_MAX are
+ * visited.
  */
 void mailbox_visit_list(struct span field_body, bool (*visit)(const struct mailbox *, void *), void *context);
 

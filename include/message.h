@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * One mail: its header fields in order and its body, with every limit that applies to them. It copies what it is
- * given (libmilter's buffers end with the callback) and keeps its storage from one message to the next.
+ * One mail: its header fields in order and its body, with every limit that applies to them. It copies what it
+ * is given (libmilter's buffers end with the callback) and keeps its storage from one message to the next.
  */
 #ifndef MESSAGE_H
 #define MESSAGE_H
@@ -22,9 +22,9 @@ enum message_defect {
     MESSAGE_DEFECT_CONTROL,
     MESSAGE_DEFECT_BARE_CR,
     MESSAGE_DEFECT_BARE_LF,
-    MESSAGE_DEFECT_NO_COLON,     /* a header line without one, or an orphan continuation line */
-    MESSAGE_DEFECT_FIELD_NAME,   /* blank before the colon, or bytes that no field name has */
-    MESSAGE_DEFECT_NOT_UTF8,     /* raw 8-bit in the header */
+    MESSAGE_DEFECT_NO_COLON,   /* a header line without one, or an orphan continuation line */
+    MESSAGE_DEFECT_FIELD_NAME, /* blank before the colon, or bytes that no field name has */
+    MESSAGE_DEFECT_NOT_UTF8,   /* raw 8-bit in the header */
 };
 
 struct message_field {
@@ -40,9 +40,9 @@ void message_free(struct message *m);
 void message_reset(struct message *m, const struct message_limits *limits);
 
 /*
- * Adds the next header field. value: LF or CRLF before a blank is a fold. Malformed input is kept as far as it can be
- * and noted (message_defect). OUTCOME_OK; OUTCOME_REJECTED once a limit is passed (the message is then truncated);
- * OUTCOME_INTERNAL: out of memory.
+ * Adds the next header field. value: LF or CRLF before a blank is a fold. Malformed input is kept as far as
+ * it can be and noted (message_defect). OUTCOME_OK; OUTCOME_REJECTED once a limit is passed (the message is
+ * then truncated); OUTCOME_INTERNAL: out of memory.
  */
 enum outcome message_add_field(struct message *m, struct span name, struct span value) MUST_CHECK;
 /* A header line that is no field (mail files; an MTA never passes one). */

@@ -14,6 +14,7 @@ struct name_table_row {
 
 /* Tables end with a row whose name is NULL. */
 const char *name_table_name(const struct name_table_row *table, int value); /* NULL if there is none */
-bool name_table_value(const struct name_table_row *table, struct span name, int *value); /* ASCII case ignored */
+bool name_table_value(const struct name_table_row *table, struct span name,
+                      int *value); /* ASCII case ignored */
 
 #endif

@@ -15,7 +15,7 @@ enum outcome {
     OUTCOME_BROKEN_INPUT, /* the input is malformed */
 };
 
-#define MUST_CHECK       __attribute__((warn_unused_result))
+#define MUST_CHECK        __attribute__((warn_unused_result))
 #define PRINTF_LIKE(f, a) __attribute__((format(printf, f, a)))
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The digest out of the ACME RESPONSE block of a decoded text (RFC 8823 section 3.2 (7)), through what mail programs
- * do to it: wrapping, quoting, changed dashes, non-breaking blanks.
+ * The digest out of the ACME RESPONSE block of a decoded text (RFC 8823 section 3.2 (7)), through what mail
+ * programs do to it: wrapping, quoting, changed dashes, non-breaking blanks.
  */
 #ifndef REPLY_BLOCK_H
 #define REPLY_BLOCK_H
@@ -25,7 +25,9 @@ struct reply_block {
     bool has_changed_dashes;             /* the mail program replaced the dashes of a marker */
 };
 
-/* text: what mime_text gives. A block outside quoted lines wins over quoted ones. *why: constant text, or NULL. */
-enum reply_block_status reply_block_parse(struct span text, struct reply_block *out, const char **why) MUST_CHECK;
+/* text: what mime_text gives. A block outside quoted lines wins over quoted ones. *why: constant text, or
+ * NULL. */
+enum reply_block_status reply_block_parse(struct span text, struct reply_block *out,
+                                          const char **why) MUST_CHECK;
 
 #endif

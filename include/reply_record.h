@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Everything known about one judged reply: filled by session, written out by delivery. Plain data; the pointers are
- * borrowed from the session for as long as the record is used. NULL and -1 stand for "not known".
+ * Everything known about one judged reply: filled by session, written out by delivery. Plain data; the
+ * pointers are borrowed from the session for as long as the record is used. NULL and -1 stand for "not
+ * known".
  */
 #ifndef REPLY_RECORD_H
 #define REPLY_RECORD_H
@@ -20,7 +21,7 @@ struct reply_smtp {
 };
 
 struct reply_record {
-    char id[REPLY_RECORD_ID_BYTES + 1];                      /* result_json_make_id; "" if there is none */
+    char id[REPLY_RECORD_ID_BYTES + 1];                     /* result_json_make_id; "" if there is none */
     char message_sha256[REPLY_RECORD_SHA256_HEX_BYTES + 1]; /* "" if not known */
     struct verdict_decision decision;
     const struct finding_policy *policy;

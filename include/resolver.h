@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * TXT look-ups that keep found, proven absent and unknown apart, with their DNSSEC status. One resolver serves all
- * threads of the process; a question that is answered late never holds up another.
+ * TXT look-ups that keep found, proven absent and unknown apart, with their DNSSEC status. One resolver
+ * serves all threads of the process; a question that is answered late never holds up another.
  */
 #ifndef RESOLVER_H
 #define RESOLVER_H
@@ -11,7 +11,7 @@
 #include "strbuf.h"
 
 enum {
-    RESOLVER_RECORDS_MAX = 16,      /* TXT records kept of one answer; RESOLVER_RECORDS_MAX + 1 is "too many" */
+    RESOLVER_RECORDS_MAX = 16, /* TXT records kept of one answer; RESOLVER_RECORDS_MAX + 1 is "too many" */
     RESOLVER_RECORD_MAX_BYTES = 8192, /* one record with its strings joined */
     RESOLVER_ERROR_BYTES = 256,
     RESOLVER_NAMESERVERS_MAX = 8,
@@ -21,7 +21,8 @@ struct resolver;
 struct resolver_question;
 
 struct resolver_options {
-    const char *nameservers[RESOLVER_NAMESERVERS_MAX]; /* "ADDRESS" or "ADDRESS@PORT"; none: /etc/resolv.conf */
+    const char
+        *nameservers[RESOLVER_NAMESERVERS_MAX]; /* "ADDRESS" or "ADDRESS@PORT"; none: /etc/resolv.conf */
     size_t nameserver_count;
     const char *trust_anchor_file; /* NULL: no validation */
 };
@@ -37,7 +38,8 @@ struct resolver_answer {
 };
 
 /* Validating, asynchronous, on libunbound. NULL with a text in error. Starts a thread: call after fork. */
-struct resolver *resolver_new_unbound(const struct resolver_options *options, char error[static RESOLVER_ERROR_BYTES]);
+struct resolver *resolver_new_unbound(const struct resolver_options *options,
+                                      char error[static RESOLVER_ERROR_BYTES]);
 
 /*
  * Answers from a file and from nothing else (contract section 2, -D):

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The result object of contract section 4, on jansson. All escaping of what came from the network lives there.
+ * The result object of contract section 4, on jansson. All escaping of what came from the network lives
+ * there.
  */
 #ifndef RESULT_JSON_H
 #define RESULT_JSON_H
@@ -11,17 +12,19 @@
 enum { RESULT_JSON_MAX_BYTES = 256 * 1024, RESULT_DETAIL_MAX_BYTES = 200 };
 
 /*
- * The id of a reply: base64url SHA-256 over version, challenge address, token-part1, digest, author and Message-ID, each
- * preceded by its length. False: out of memory.
+ * The id of a reply: base64url SHA-256 over version, challenge address, token-part1, digest, author and
+ * Message-ID, each preceded by its length. False: out of memory.
  */
-bool result_json_make_id(const struct reply_record *record, char out[static REPLY_RECORD_ID_BYTES + 1]) MUST_CHECK;
+bool result_json_make_id(const struct reply_record *record,
+                         char out[static REPLY_RECORD_ID_BYTES + 1]) MUST_CHECK;
 
-/* The object on one line, no line end. UTF-8; bytes that are not are replaced. NULL: out of memory. free() it. */
+/* The object on one line, no line end. UTF-8; bytes that are not are replaced. NULL: out of memory. free()
+ * it. */
 char *result_json_encode(const struct reply_record *record) MUST_CHECK;
 
 /*
- * "detail" (else "title") of a problem document (RFC 9457), made fit for an SMTP answer: printable ASCII, one line, at
- * most RESULT_DETAIL_MAX_BYTES. False if there is none: not JSON, other types, empty.
+ * "detail" (else "title") of a problem document (RFC 9457), made fit for an SMTP answer: printable ASCII, one
+ * line, at most RESULT_DETAIL_MAX_BYTES. False if there is none: not JSON, other types, empty.
  */
 bool result_json_problem_detail(struct span body, char out[static RESULT_DETAIL_MAX_BYTES + 1]);
 

@@ -8,8 +8,8 @@
 #include "crypto.h"
 
 /*
- * {"payload","protected","signature"} on one line; protected: alg EdDSA, kid (the JWK thumbprint of the key, RFC 7638),
- * typ acme-email-reply+json. NULL: out of memory. free() it.
+ * {"payload","protected","signature"} on one line; protected: alg EdDSA, kid (the JWK thumbprint of the key,
+ * RFC 7638), typ acme-email-reply+json. NULL: out of memory. free() it.
  */
 char *result_jws_sign(const struct crypto_signing_key *key, struct span payload) MUST_CHECK;
 

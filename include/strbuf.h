@@ -32,10 +32,11 @@ bool strbuf_append(struct strbuf *b, struct span s);
 bool strbuf_append_string(struct strbuf *b, const char *s);
 bool strbuf_append_byte(struct strbuf *b, char c);
 bool strbuf_append_format(struct strbuf *b, const char *format, ...) PRINTF_LIKE(2, 3);
-/* Printable ASCII stays; everything else, and the backslash, becomes \xHH: nothing of a mail reaches a log unescaped. */
+/* Printable ASCII stays; everything else, and the backslash, becomes \xHH: nothing of a mail reaches a log
+ * unescaped. */
 bool strbuf_append_escaped(struct strbuf *b, struct span s);
 
-struct span strbuf_view(const struct strbuf *b);    /* borrowed until the next change */
+struct span strbuf_view(const struct strbuf *b);   /* borrowed until the next change */
 const char *strbuf_string(const struct strbuf *b); /* never NULL; borrowed until the next change */
 char *strbuf_take(struct strbuf *b);               /* hands over the storage (free it); NULL after an error */
 

@@ -32,11 +32,12 @@ void verdict_add_dkim(const struct auth_dkim_facts *dkim, int chosen, struct fin
 void verdict_add_dmarc(const struct auth_dmarc_facts *dmarc, struct finding_list *findings);
 
 /*
- * Any reject: reject, with the first in table order as reason; else any temporary one: temperror; else pass, but only
- * with an author, a token, a digest and a verified signature of the author's domain: should one lack without a finding
- * (a fault of ours), it is a temperror without reason.
+ * Any reject: reject, with the first in table order as reason; else any temporary one: temperror; else pass,
+ * but only with an author, a token, a digest and a verified signature of the author's domain: should one lack
+ * without a finding (a fault of ours), it is a temperror without reason.
  */
-struct verdict_decision verdict_decide(const struct finding_list *findings, const struct finding_policy *policy,
-                                       const struct reply_form *form, const struct auth_signature *chosen);
+struct verdict_decision verdict_decide(const struct finding_list *findings,
+                                       const struct finding_policy *policy, const struct reply_form *form,
+                                       const struct auth_signature *chosen);
 
 #endif

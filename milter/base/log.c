@@ -17,14 +17,20 @@ static atomic_bool is_syslog;
 static _Thread_local char prefix[PREFIX_BYTES];
 
 static const struct name_table_row level_names[] = {
-    {LOG_LEVEL_ERROR, "error"}, {LOG_LEVEL_WARNING, "warning"}, {LOG_LEVEL_INFO, "info"},
-    {LOG_LEVEL_DEBUG, "debug"}, {0, NULL},
+    {LOG_LEVEL_ERROR, "error"},
+    {LOG_LEVEL_WARNING, "warning"},
+    {LOG_LEVEL_INFO, "info"},
+    {LOG_LEVEL_DEBUG, "debug"},
+    {0, NULL},
 };
 
 static const struct name_table_row facility_names[] = {
-    {LOG_MAIL, "mail"},     {LOG_DAEMON, "daemon"}, {LOG_AUTH, "auth"},     {LOG_AUTHPRIV, "authpriv"},
-    {LOG_USER, "user"},     {LOG_LOCAL0, "local0"}, {LOG_LOCAL1, "local1"}, {LOG_LOCAL2, "local2"},
-    {LOG_LOCAL3, "local3"}, {LOG_LOCAL4, "local4"}, {LOG_LOCAL5, "local5"}, {LOG_LOCAL6, "local6"},
+    {LOG_MAIL, "mail"},     {LOG_DAEMON, "daemon"},
+    {LOG_AUTH, "auth"},     {LOG_AUTHPRIV, "authpriv"},
+    {LOG_USER, "user"},     {LOG_LOCAL0, "local0"},
+    {LOG_LOCAL1, "local1"}, {LOG_LOCAL2, "local2"},
+    {LOG_LOCAL3, "local3"}, {LOG_LOCAL4, "local4"},
+    {LOG_LOCAL5, "local5"}, {LOG_LOCAL6, "local6"},
     {LOG_LOCAL7, "local7"}, {0, NULL},
 };
 

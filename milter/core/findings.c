@@ -1,2 +1,112 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "findings.h"
+
+#include <string.h>
+
+const struct name_table_row severity_names[] = {
+    {SEVERITY_REJECT, "reject"},
+    {SEVERITY_TEMPORARY, "temporary"},
+    {SEVERITY_NOTE, "note"},
+    {0, NULL},
+};
+
+const struct name_table_row policy_names[] = {
+    {POLICY_RFC8823, "rfc8823"},
+    {POLICY_INTEROP, "interop"},
+    {POLICY_STRICT, "strict"},
+    {0, NULL},
+};
+
+#define R   SEVERITY_REJECT
+#define N   SEVERITY_NOTE
+#define T   SEVERITY_TEMPORARY
+#define YES true
+#define NO  false
+
+static const struct finding_rule rules[FINDING_END] = {
+#define FINDING(id, word, rfc8823, interop, strict, may_change, code, enhanced, text, reference)             \
+    [FINDING_##id] = {FINDING_##id, word,     {0, rfc8823, interop, strict}, may_change, code, enhanced,     \
+                      text,         reference},
+#include "findings.def"
+#undef FINDING
+};
+
+const struct finding_rule *finding_rule(enum finding_id id)
+{
+    return &rules[id];
+}
+
+bool finding_from_name(struct span name, enum finding_id *id)
+{
+    for (int i = FINDING_NONE + 1; i < FINDING_END; i++) {
+        if (span_equal_nocase(span_from_string(rules[i].name), name)) {
+            *id = (enum finding_id)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+bool finding_append_text(enum finding_id id, struct strbuf *out)
+{
+    return strbuf_append_format(out, "%s [%s]", rules[id].text, rules[id].name);
+}
+
+void finding_policy_init(struct finding_policy *p, enum policy base)
+{
+    for (int i = 0; i < FINDING_END; i++)
+        p->severity[i] = rules[i].severity[base];
+}
+
+bool finding_policy_override(struct finding_policy *p, enum finding_id id, enum severity severity)
+{
+    if (!rules[id].may_change)
+        return p->severity[id] == severity;
+    p->severity[id] = severity;
+    return true;
+}
+
+static void set_detail(struct finding *f, const char *detail)
+{
+    struct strbuf text;
+    strbuf_init(&text, FINDING_DETAIL_MAX_BYTES);
+    for (; detail != NULL && *detail != '\0'; detail++)
+        if (!strbuf_append_escaped(&text, (struct span){detail, 1}))
+            break;
+    memcpy(f->detail, strbuf_string(&text), text.len + 1);
+    strbuf_clear(&text);
+}
+
+void finding_list_add(struct finding_list *list, enum finding_id id, const char *detail)
+{
+    struct finding added = {.id = id};
+    set_detail(&added, detail);
+    size_t at = list->count;
+    while (at > 0 && list->items[at - 1].id > id)
+        at--;
+    for (size_t i = at; i > 0 && list->items[i - 1].id == id; i--)
+        if (strcmp(list->items[i - 1].detail, added.detail) == 0)
+            return;
+    if (list->count == FINDING_LIST_MAX)
+        return;
+    memmove(&list->items[at + 1], &list->items[at], (list->count - at) * sizeof list->items[0]);
+    list->items[at] = added;
+    list->count++;
+}
+
+bool finding_list_has(const struct finding_list *list, enum finding_id id)
+{
+    for (size_t i = 0; i < list->count; i++)
+        if (list->items[i].id == id)
+            return true;
+    return false;
+}
+
+bool finding_list_has_severity(const struct finding_list *list, const struct finding_policy *p,
+                               enum severity severity)
+{
+    for (size_t i = 0; i < list->count; i++)
+        if (p->severity[list->items[i].id] == severity)
+            return true;
+    return false;
+}
