@@ -22,6 +22,7 @@ struct domain {
  */
 enum outcome domain_parse(struct span text, bool allow_underscore, struct domain *out) MUST_CHECK;
 
+/* An unset domain equals nothing, not even another one. */
 bool domain_equal(const struct domain *a, const struct domain *b);
 /* name is parent, or lies below it. */
 bool domain_is_within(const struct domain *name, const struct domain *parent);

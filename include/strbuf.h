@@ -26,6 +26,7 @@ struct strbuf {
 void strbuf_init(struct strbuf *b, size_t limit_bytes);
 void strbuf_clear(struct strbuf *b); /* frees; the buffer can be used again with the same limit */
 void strbuf_reset(struct strbuf *b); /* empties, keeps the storage for the next message */
+void strbuf_truncate(struct strbuf *b, size_t len); /* drops all behind len; an error stays */
 
 /* Each returns false once the limit is passed or memory is out; a failed append adds nothing. */
 bool strbuf_append(struct strbuf *b, struct span s);

@@ -27,6 +27,14 @@ void strbuf_reset(struct strbuf *b)
         b->data[0] = '\0';
 }
 
+void strbuf_truncate(struct strbuf *b, size_t len)
+{
+    if (len >= b->len)
+        return;
+    b->len = len;
+    b->data[len] = '\0';
+}
+
 /* Room for extra more bytes and the NUL behind them. */
 static bool reserve(struct strbuf *b, size_t extra)
 {
