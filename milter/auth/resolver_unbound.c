@@ -1,1 +1,384 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * libunbound works in a thread of its own; a second thread, the pump, takes its answers and wakes who waits.
+ * A question is held by its asker and, until the answer came, by libunbound: whoever lets go last frees it.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unbound.h>
+#include <unistd.h>
+
+#include "resolver_backend.h"
+
+enum {
+    TYPE_TXT = 16,
+    CLASS_IN = 1,
+    RCODE_NOERROR = 0,
+    RCODE_NXDOMAIN = 3,
+    ANSWER_MAX_BYTES = 65535,
+};
+
+struct unbound_resolver {
+    struct resolver base;
+    struct ub_ctx *ctx;
+    pthread_mutex_t lock; /* over every question's holders, is_done and answer */
+    pthread_t pump;
+    int stop_pipe[2];
+    bool has_pump;
+    bool is_validating;
+};
+
+struct unbound_question {
+    struct resolver_question base;
+    struct unbound_resolver *resolver;
+    pthread_cond_t done;
+    unsigned holders;
+    bool is_done;
+    int async_id;
+    char name[DOMAIN_MAX_BYTES + 1];
+    char *text; /* owned: what the records point into */
+    struct resolver_answer answer;
+    struct resolver_answer no_answer;
+};
+
+static void question_destroy(struct unbound_question *q)
+{
+    pthread_cond_destroy(&q->done);
+    free(q->text);
+    free(q);
+}
+
+static void question_let_go(struct unbound_question *q)
+{
+    struct unbound_resolver *r = q->resolver;
+    pthread_mutex_lock(&r->lock);
+    unsigned left = --q->holders;
+    pthread_mutex_unlock(&r->lock);
+    if (left == 0)
+        question_destroy(q);
+}
+
+/* Joins the strings of one TXT record. False if they do not fill it exactly, or it is longer than we take. */
+static bool join_strings(const unsigned char *data, size_t len, char *out, size_t *out_len)
+{
+    size_t at = 0;
+    *out_len = 0;
+    while (at < len) {
+        size_t string = data[at++];
+        if (string > len - at || *out_len + string > RESOLVER_RECORD_MAX_BYTES)
+            return false;
+        memcpy(out + *out_len, data + at, string);
+        *out_len += string;
+        at += string;
+    }
+    return len > 0;
+}
+
+/*
+ * A record that cannot be read makes the whole answer TEMPORARY. Leaving it out could hide that there are two
+ * records, or that there is one at all, and so end in a parent's policy.
+ */
+static enum outcome read_records(struct unbound_question *q, const struct ub_result *result)
+{
+    size_t total = 0, count = 0, used = 0;
+    for (; result->data[count] != NULL; count++)
+        total += result->len[count] > 0 ? (size_t)result->len[count] : 0;
+    if (total > ANSWER_MAX_BYTES)
+        return OUTCOME_TEMPORARY;
+    q->text = malloc(total + 1);
+    if (q->text == NULL)
+        return OUTCOME_INTERNAL;
+    for (size_t i = 0; i < count && i < RESOLVER_RECORDS_MAX; i++) {
+        struct span *record = &q->answer.records[i];
+        record->data = q->text + used;
+        if (result->len[i] < 0 || !join_strings((const unsigned char *)result->data[i],
+                                                (size_t)result->len[i], q->text + used, &record->len))
+            return OUTCOME_TEMPORARY;
+        used += record->len;
+    }
+    q->answer.count = count <= RESOLVER_RECORDS_MAX ? count : RESOLVER_RECORDS_MAX + 1;
+    return count > 0 ? OUTCOME_OK : OUTCOME_TEMPORARY;
+}
+
+static void read_result(struct unbound_question *q, const struct ub_result *result)
+{
+    struct resolver_answer *answer = &q->answer;
+    if (result->bogus) {
+        answer->outcome = OUTCOME_TEMPORARY;
+        answer->dnssec = DNSSEC_STATUS_BOGUS;
+        return;
+    }
+    if (result->rcode == RCODE_NXDOMAIN || (result->rcode == RCODE_NOERROR && !result->havedata))
+        answer->outcome = OUTCOME_ABSENT;
+    else
+        answer->outcome = result->rcode == RCODE_NOERROR ? read_records(q, result) : OUTCOME_TEMPORARY;
+    if (answer->outcome != OUTCOME_OK)
+        answer->count = 0;
+    if (answer->outcome != OUTCOME_OK && answer->outcome != OUTCOME_ABSENT)
+        return;
+    answer->ttl_seconds = result->ttl > 0 ? (unsigned)result->ttl : 0;
+    if (q->resolver->is_validating)
+        answer->dnssec = result->secure ? DNSSEC_STATUS_SECURE : DNSSEC_STATUS_INSECURE;
+}
+
+/* Runs in the pump. The asker may have let go already: then this is the last holder. */
+static void on_answer(void *arg, int error, struct ub_result *result)
+{
+    struct unbound_question *q = arg;
+    pthread_mutex_lock(&q->resolver->lock);
+    if (error == 0 && result != NULL)
+        read_result(q, result);
+    else
+        q->answer.outcome = error == UB_NOMEM ? OUTCOME_INTERNAL : OUTCOME_TEMPORARY;
+    q->is_done = true;
+    pthread_cond_signal(&q->done);
+    pthread_mutex_unlock(&q->resolver->lock);
+    ub_resolve_free(result);
+    question_let_go(q);
+}
+
+static struct unbound_question *question_new(struct unbound_resolver *r, const char *name)
+{
+    pthread_condattr_t attributes;
+    struct unbound_question *q = calloc(1, sizeof *q);
+    if (q == NULL || pthread_condattr_init(&attributes) != 0) {
+        free(q);
+        return NULL;
+    }
+    bool is_good = pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC) == 0 &&
+                   pthread_cond_init(&q->done, &attributes) == 0;
+    pthread_condattr_destroy(&attributes);
+    if (!is_good) {
+        free(q);
+        return NULL;
+    }
+    q->resolver = r;
+    resolver_name_copy(span_from_string(name), q->name);
+    q->answer = (struct resolver_answer){.name = q->name, .outcome = OUTCOME_INTERNAL};
+    q->no_answer = (struct resolver_answer){.name = q->name, .outcome = OUTCOME_TEMPORARY};
+    return q;
+}
+
+static struct resolver_question *unbound_ask_txt(struct resolver *base, const char *name);
+
+static const struct resolver_answer *unbound_wait(struct resolver_question *base, struct deadline deadline)
+{
+    struct unbound_question *q = (struct unbound_question *)base;
+    struct timespec until = {.tv_sec = (time_t)(deadline.at_ms / 1000),
+                             .tv_nsec = (long)(deadline.at_ms % 1000) * 1000000};
+    int error = 0;
+    pthread_mutex_lock(&q->resolver->lock);
+    while (!q->is_done && error == 0)
+        error = pthread_cond_timedwait(&q->done, &q->resolver->lock, &until);
+    bool is_done = q->is_done;
+    pthread_mutex_unlock(&q->resolver->lock);
+    return is_done ? &q->answer : &q->no_answer;
+}
+
+static void unbound_question_free(struct resolver_question *base)
+{
+    struct unbound_question *q = (struct unbound_question *)base;
+    /* UB_NOERROR: on_answer will not be called. Otherwise it was, or is just about to be. */
+    if (ub_cancel(q->resolver->ctx, q->async_id) == UB_NOERROR)
+        question_let_go(q);
+    question_let_go(q);
+}
+
+static void *pump_answers(void *arg)
+{
+    struct unbound_resolver *r = arg;
+    struct pollfd fds[] = {{.fd = ub_fd(r->ctx), .events = POLLIN},
+                           {.fd = r->stop_pipe[0], .events = POLLIN}};
+    for (;;) {
+        int ready = poll(fds, 2, -1);
+        if (ready < 0 && errno != EINTR)
+            return NULL;
+        if (ready > 0 && fds[1].revents != 0)
+            return NULL;
+        if (ready > 0 && fds[0].revents != 0 && ub_process(r->ctx) != 0)
+            return NULL;
+    }
+}
+
+static void unbound_free(struct resolver *base)
+{
+    struct unbound_resolver *r = (struct unbound_resolver *)base;
+    if (r->has_pump) {
+        ssize_t written;
+        do
+            written = write(r->stop_pipe[1], "", 1);
+        while (written < 0 && errno == EINTR);
+        pthread_join(r->pump, NULL);
+    }
+    ub_ctx_delete(r->ctx);
+    for (int i = 0; i < 2; i++)
+        if (r->stop_pipe[i] >= 0)
+            close(r->stop_pipe[i]);
+    pthread_mutex_destroy(&r->lock);
+    free(r);
+}
+
+static const struct resolver_operations unbound_operations = {
+    .ask_txt = unbound_ask_txt,
+    .wait = unbound_wait,
+    .question_free = unbound_question_free,
+    .free = unbound_free,
+};
+
+static struct resolver_question *unbound_ask_txt(struct resolver *base, const char *name)
+{
+    struct unbound_resolver *r = (struct unbound_resolver *)base;
+    struct unbound_question *q = question_new(r, name);
+    if (q == NULL)
+        return NULL;
+    q->base.operations = &unbound_operations;
+    q->holders = 2;
+    int error = ub_resolve_async(r->ctx, q->name, TYPE_TXT, CLASS_IN, q, on_answer, &q->async_id);
+    if (error == 0)
+        return &q->base;
+    question_destroy(q);
+    return NULL;
+}
+
+struct unbound_option {
+    const char *name, *value;
+};
+
+static const struct unbound_option unbound_options[] = {
+    /* Many questions at a time, so that slow ones do not keep others from being sent. */
+    {"outgoing-range:", "256"},
+    {"num-queries-per-thread:", "512"},
+    {"outgoing-num-tcp:", "32"},
+    {"edns-buffer-size:", "1232"},
+    {"msg-cache-size:", "4m"},
+    {"rrset-cache-size:", "8m"},
+    {"key-cache-size:", "1m"},
+    {"neg-cache-size:", "1m"},
+    /* What an author has just put right must be seen soon. */
+    {"cache-max-ttl:", "3600"},
+    {"cache-max-negative-ttl:", "60"},
+    {"serve-expired:", "no"},
+    /* What is known of a server is forgotten soon: one that was down is found again within seconds, and the
+     * silence of one hostile domain's servers does not make a forwarder look dead to everybody. */
+    {"infra-host-ttl:", "2"},
+    {"rrset-roundrobin:", "no"},
+    {"do-not-query-localhost:", "no"},
+    {"harden-glue:", "yes"},
+    {"harden-dnssec-stripped:", "yes"},
+    {"harden-referral-path:", "no"},
+    {"qname-minimisation:", "no"},
+    {"module-config:", "validator iterator"},
+};
+
+static int set_options(struct ub_ctx *ctx)
+{
+    int error = ub_ctx_debugout(ctx, NULL);
+    for (size_t i = 0; i < sizeof unbound_options / sizeof unbound_options[0] && error == 0; i++)
+        error = ub_ctx_set_option(ctx, unbound_options[i].name, unbound_options[i].value);
+    return error;
+}
+
+static int set_servers(struct ub_ctx *ctx, const struct resolver_options *options)
+{
+    int error = 0;
+    if (options->nameserver_count == 0)
+        return ub_ctx_resolvconf(ctx, NULL);
+    for (size_t i = 0; i < options->nameserver_count && error == 0; i++)
+        error = ub_ctx_set_fwd(ctx, options->nameservers[i]);
+    return error;
+}
+
+/* Zones that libunbound answers by itself; servers that were named expressly know better. */
+static int remove_zones(struct ub_ctx *ctx, const struct resolver_options *options)
+{
+    static const char *const zones[] = {"test.", "invalid.", "home.arpa."};
+    int error = 0;
+    for (size_t i = 0; i < sizeof zones / sizeof zones[0] && error == 0; i++)
+        if (options->nameserver_count != 0)
+            error = ub_ctx_zone_remove(ctx, zones[i]);
+    return error;
+}
+
+static void on_first_answer(void *arg, int error, struct ub_result *result)
+{
+    (void)arg;
+    (void)error;
+    ub_resolve_free(result);
+}
+
+/* A question that libunbound answers itself: it reads its files and starts its thread for it. */
+static int start_library(struct unbound_resolver *r)
+{
+    int async_id = 0;
+    return ub_resolve_async(r->ctx, "localhost", TYPE_TXT, CLASS_IN, NULL, on_first_answer, &async_id);
+}
+
+static bool fail(char *error, const char *what, const char *why)
+{
+    (void)snprintf(error, RESOLVER_ERROR_BYTES, "%s: %s", what, why);
+    return false;
+}
+
+static bool configure(struct unbound_resolver *r, const struct resolver_options *options, char *error)
+{
+    r->is_validating = options->trust_anchor_file != NULL;
+    int code = set_options(r->ctx);
+    if (code == 0)
+        code = ub_ctx_async(r->ctx, 1);
+    if (code != 0)
+        return fail(error, "libunbound", ub_strerror(code));
+    code = set_servers(r->ctx, options);
+    if (code != 0)
+        return fail(error, options->nameserver_count != 0 ? "Nameservers" : "/etc/resolv.conf",
+                    ub_strerror(code));
+    if (r->is_validating && access(options->trust_anchor_file, R_OK) != 0)
+        return fail(error, options->trust_anchor_file, "cannot be read");
+    if (r->is_validating)
+        code = ub_ctx_add_ta_file(r->ctx, options->trust_anchor_file);
+    if (code == 0)
+        code = remove_zones(r->ctx, options);
+    if (code == 0)
+        code = start_library(r);
+    if (code != 0)
+        return fail(error, r->is_validating ? options->trust_anchor_file : "libunbound", ub_strerror(code));
+    return true;
+}
+
+static bool start_pump(struct unbound_resolver *r, char *error)
+{
+    if (pipe2(r->stop_pipe, O_CLOEXEC) != 0)
+        return fail(error, "libunbound", "no pipe");
+    r->has_pump = pthread_create(&r->pump, NULL, pump_answers, r) == 0;
+    return r->has_pump || fail(error, "libunbound", "no thread");
+}
+
+struct resolver *resolver_new_unbound(const struct resolver_options *options,
+                                      char error[static RESOLVER_ERROR_BYTES])
+{
+    sigset_t all, before;
+    struct unbound_resolver *r = calloc(1, sizeof *r);
+    (void)snprintf(error, RESOLVER_ERROR_BYTES, "out of memory");
+    if (r == NULL)
+        return NULL;
+    r->base.operations = &unbound_operations;
+    r->stop_pipe[0] = r->stop_pipe[1] = -1;
+    pthread_mutex_init(&r->lock, NULL);
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before); /* for the two threads: signals are the program's business */
+    r->ctx = ub_ctx_create();
+    bool is_good = r->ctx != NULL && configure(r, options, error) && start_pump(r, error);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (!is_good) {
+        unbound_free(&r->base);
+        return NULL;
+    }
+    error[0] = '\0';
+    return &r->base;
+}

@@ -1,8 +1,524 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* A name server of our own on loopback answers by the first label of the name; nothing leaves the machine. */
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "resolver.h"
 #include "tap.h"
+
+enum {
+    HEADER_BYTES = 12,
+    PACKET_BYTES = 16384,
+    TYPE_CNAME = 5,
+    TYPE_TXT = 16,
+    SECTION_LEN = 253,
+    LATE_MS = 400,
+    SOON_MS = 4000,
+};
+
+struct server {
+    int fd;
+    int port;
+    pthread_t thread;
+    atomic_bool is_stopping;
+    atomic_bool is_silent;
+    atomic_int asked;
+};
+
+struct packet {
+    unsigned char bytes[PACKET_BYTES];
+    size_t len;
+};
+
+static void put(struct packet *p, const void *data, size_t len)
+{
+    memcpy(p->bytes + p->len, data, len);
+    p->len += len;
+}
+
+static void put_16(struct packet *p, unsigned value)
+{
+    unsigned char b[] = {(unsigned char)(value >> 8), (unsigned char)value};
+    put(p, b, 2);
+}
+
+/* The head of a record whose owner is the name at offset. Returns where the data's length stands. */
+static size_t begin_record(struct packet *p, unsigned owner, unsigned type)
+{
+    p->bytes[7]++;
+    put_16(p, 0xc000 | owner);
+    put_16(p, type);
+    put_16(p, 1);
+    put_16(p, 0);
+    put_16(p, 300);
+    put_16(p, 0);
+    return p->len;
+}
+
+static void end_record(struct packet *p, size_t data)
+{
+    p->bytes[data - 2] = (unsigned char)((p->len - data) >> 8);
+    p->bytes[data - 1] = (unsigned char)(p->len - data);
+}
+
+static void put_string(struct packet *p, const char *text, size_t len)
+{
+    unsigned char b = (unsigned char)len;
+    put(p, &b, 1);
+    put(p, text, len);
+}
+
+static void put_txt(struct packet *p, const char *text)
+{
+    size_t data = begin_record(p, HEADER_BYTES, TYPE_TXT);
+    put_string(p, text, strlen(text));
+    end_record(p, data);
+}
+
+/* "joined": 255 times 'a', "\0b", nothing, "c" */
+static void put_joined(struct packet *p)
+{
+    char a[255];
+    memset(a, 'a', sizeof a);
+    size_t data = begin_record(p, HEADER_BYTES, TYPE_TXT);
+    put_string(p, a, sizeof a);
+    put_string(p, "\0b", 2);
+    put_string(p, "", 0);
+    put_string(p, "c", 1);
+    end_record(p, data);
+}
+
+static void put_big(struct packet *p, unsigned strings)
+{
+    char a[255];
+    memset(a, 'a', sizeof a);
+    size_t data = begin_record(p, HEADER_BYTES, TYPE_TXT);
+    for (unsigned i = 0; i < strings; i++)
+        put_string(p, a, sizeof a);
+    end_record(p, data);
+}
+
+/* A string that says it is longer than its record. */
+static void put_overlong(struct packet *p)
+{
+    size_t data = begin_record(p, HEADER_BYTES, TYPE_TXT);
+    put(p, "\x09short", 6);
+    end_record(p, data);
+}
+
+/* first label -> target, which stands under the same parent. */
+static void put_cname(struct packet *p, const char *target)
+{
+    unsigned parent = HEADER_BYTES + 1u + p->bytes[HEADER_BYTES];
+    size_t data = begin_record(p, HEADER_BYTES, TYPE_CNAME);
+    put_string(p, target, strlen(target));
+    put_16(p, 0xc000 | parent);
+    end_record(p, data);
+}
+
+static void put_seventeen(struct packet *p)
+{
+    char text[8];
+    for (int i = 0; i < 17; i++) {
+        (void)snprintf(text, sizeof text, "n%02d", i);
+        put_txt(p, text);
+    }
+}
+
+static void sleep_ms(long ms)
+{
+    struct timespec t = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
+    nanosleep(&t, NULL);
+}
+
+static bool is_label(const struct packet *p, const char *label)
+{
+    return p->bytes[HEADER_BYTES] == strlen(label) &&
+           memcmp(p->bytes + HEADER_BYTES + 1, label, strlen(label)) == 0;
+}
+
+struct text_row {
+    const char *label, *text;
+};
+static const struct text_row texts[] = {{"plain", "v=one"}, {"late", "v=late"}, {"empty", ""}};
+
+struct maker_row {
+    const char *label;
+    void (*make)(struct packet *p);
+};
+static const struct maker_row makers[] = {
+    {"joined", put_joined}, {"overlong", put_overlong}, {"seventeen", put_seventeen}};
+
+struct cname_row {
+    const char *label, *target;
+};
+static const struct cname_row cnames[] = {
+    {"alias", "plain"}, {"alias-nx", "nx"}, {"alias-nodata", "nodata"}, {"alias-servfail", "servfail"}};
+
+struct rcode_row {
+    const char *label;
+    unsigned char rcode;
+};
+static const struct rcode_row rcodes[] = {
+    {"nx", 3}, {"servfail", 2}, {"refused", 5}, {"notimp", 4}, {"formerr", 1}};
+
+#define ROWS(table) (sizeof(table) / sizeof((table)[0]))
+
+static void answer_txt(struct packet *p)
+{
+    for (size_t i = 0; i < ROWS(texts); i++)
+        if (is_label(p, texts[i].label))
+            put_txt(p, texts[i].text);
+    for (size_t i = 0; i < ROWS(makers); i++)
+        if (is_label(p, makers[i].label))
+            makers[i].make(p);
+    for (size_t i = 0; i < ROWS(cnames); i++)
+        if (is_label(p, cnames[i].label))
+            put_cname(p, cnames[i].target);
+    for (size_t i = 0; i < ROWS(rcodes); i++)
+        if (is_label(p, rcodes[i].label))
+            p->bytes[3] |= rcodes[i].rcode;
+    if (is_label(p, "two")) {
+        put_txt(p, "v=1");
+        put_txt(p, "v=2");
+    }
+    if (is_label(p, "longest"))
+        put_big(p, 32);
+    if (is_label(p, "toolong"))
+        put_big(p, 33);
+}
+
+/* Turns a question into its answer in place: no EDNS, which a server may leave out. */
+static bool make_answer(struct packet *p)
+{
+    size_t end = HEADER_BYTES;
+    if (p->len < HEADER_BYTES + 5)
+        return false;
+    while (end < p->len && p->bytes[end] != 0)
+        end += 1u + p->bytes[end];
+    end += 5;
+    if (end > p->len || is_label(p, "silent"))
+        return false;
+    unsigned type = p->bytes[end - 4] * 256u + p->bytes[end - 3];
+    p->len = end;
+    p->bytes[2] |= 0x80;
+    p->bytes[3] = 0x80;
+    memset(p->bytes + 6, 0, 6);
+    if (is_label(p, "late") && type == TYPE_TXT)
+        sleep_ms(LATE_MS);
+    if (type == TYPE_TXT)
+        answer_txt(p);
+    return true;
+}
+
+static void *serve(void *arg)
+{
+    struct server *s = arg;
+    struct packet p;
+    struct sockaddr_in peer;
+    struct pollfd fd = {.fd = s->fd, .events = POLLIN};
+    while (!s->is_stopping) {
+        socklen_t peer_len = sizeof peer;
+        if (poll(&fd, 1, 20) <= 0)
+            continue;
+        ssize_t len = recvfrom(s->fd, p.bytes, 512, 0, (struct sockaddr *)&peer, &peer_len);
+        s->asked++;
+        p.len = len > 0 ? (size_t)len : 0;
+        if (!s->is_silent && make_answer(&p))
+            (void)sendto(s->fd, p.bytes, p.len, 0, (struct sockaddr *)&peer, peer_len);
+    }
+    return NULL;
+}
+
+/* port 0: any. */
+static bool server_start(struct server *s, int port)
+{
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons((unsigned short)port)};
+    socklen_t len = sizeof at;
+    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    s->is_stopping = false;
+    s->is_silent = false;
+    s->asked = 0;
+    s->fd = socket(AF_INET, SOCK_DGRAM, 0);
+    if (s->fd < 0 || bind(s->fd, (struct sockaddr *)&at, sizeof at) != 0 ||
+        getsockname(s->fd, (struct sockaddr *)&at, &len) != 0)
+        return false;
+    s->port = ntohs(at.sin_port);
+    return pthread_create(&s->thread, NULL, serve, s) == 0;
+}
+
+static void server_stop(struct server *s)
+{
+    s->is_stopping = true;
+    pthread_join(s->thread, NULL);
+    close(s->fd);
+}
+
+static struct resolver *new_resolver(const struct server *s, const char *trust_anchor_file)
+{
+    char address[64], error[RESOLVER_ERROR_BYTES];
+    (void)snprintf(address, sizeof address, "127.0.0.1@%d", s->port);
+    struct resolver_options options = {
+        .nameservers = {address}, .nameserver_count = 1, .trust_anchor_file = trust_anchor_file};
+    struct resolver *r = resolver_new_unbound(&options, error);
+    if (r == NULL)
+        tap_note("%s", error);
+    return r;
+}
+
+struct answer_row {
+    const char *name, *ask;
+    enum outcome want;
+    size_t count;
+    size_t len; /* of the first record */
+};
+
+static const struct answer_row answer_rows[] = {
+    {"one string", "plain.test", OUTCOME_OK, 1, 5},
+    {"any case", "PlaiN.TEST", OUTCOME_OK, 1, 5},
+    {"strings are joined, NUL stays", "joined.test", OUTCOME_OK, 1, 258},
+    {"an empty record", "empty.test", OUTCOME_OK, 1, 0},
+    {"two records", "two.test", OUTCOME_OK, 2, 3},
+    {"too many records are counted", "seventeen.test", OUTCOME_OK, RESOLVER_RECORDS_MAX + 1, 3},
+    {"CNAME", "alias.test", OUTCOME_OK, 1, 5},
+    {"longest record", "longest.test", OUTCOME_OK, 1, 8160},
+    {"NXDOMAIN", "nx.test", OUTCOME_ABSENT, 0, 0},
+    {"no TXT", "nodata.test", OUTCOME_ABSENT, 0, 0},
+    {"CNAME to NXDOMAIN", "alias-nx.test", OUTCOME_ABSENT, 0, 0},
+    {"CNAME to no TXT", "alias-nodata.test", OUTCOME_ABSENT, 0, 0},
+    {"a name of the special zones", "plain.home.arpa", OUTCOME_OK, 1, 5},
+    {"a name of the special zones", "plain.invalid", OUTCOME_OK, 1, 5},
+    {"SERVFAIL", "servfail.test", OUTCOME_TEMPORARY, 0, 0},
+    {"REFUSED", "refused.test", OUTCOME_TEMPORARY, 0, 0},
+    {"NOTIMP", "notimp.test", OUTCOME_TEMPORARY, 0, 0},
+    {"FORMERR", "formerr.test", OUTCOME_TEMPORARY, 0, 0},
+    {"CNAME to SERVFAIL", "alias-servfail.test", OUTCOME_TEMPORARY, 0, 0},
+    {"a string longer than its record", "overlong.test", OUTCOME_TEMPORARY, 0, 0},
+    {"a record over the limit", "toolong.test", OUTCOME_TEMPORARY, 0, 0},
+    {"label of 64 bytes", "a234567890123456789012345678901234567890123456789012345678901234.test",
+     OUTCOME_ABSENT, 0, 0},
+    {"empty name", "", OUTCOME_ABSENT, 0, 0},
+    {"empty label", "plain..test", OUTCOME_ABSENT, 0, 0},
+    {"an escape", "pl\\097in.test", OUTCOME_ABSENT, 0, 0},
+};
+
+static void test_answers(struct resolver *r)
+{
+    for (size_t i = 0; i < ROWS(answer_rows); i++) {
+        const struct answer_row *row = &answer_rows[i];
+        struct resolver_question *q = resolver_ask_txt(r, row->ask);
+        const struct resolver_answer *a = resolver_wait(q, deadline_in(SOON_MS));
+        bool is_good = a->outcome == row->want && a->count == row->count &&
+                       (row->count == 0 || a->records[0].len == row->len) &&
+                       a->dnssec == DNSSEC_STATUS_UNKNOWN;
+        tap_ok(is_good, "%s: %s", row->name, row->ask);
+        if (!is_good)
+            tap_note("outcome %d, count %zu, first %zu, dnssec %d", a->outcome, a->count, a->records[0].len,
+                     a->dnssec);
+        resolver_question_free(q);
+    }
+}
+
+static void test_joined_text(struct resolver *r)
+{
+    struct resolver_question *q = resolver_ask_txt(r, "joined.test");
+    const struct resolver_answer *a = resolver_wait(q, deadline_in(SOON_MS));
+    struct span end = a->count == 1 ? span_slice(a->records[0], 254, 258) : (struct span){NULL, 0};
+    tap_ok(span_equal(end, (struct span){"a\0bc", 4}), "joined bytes");
+    tap_ok(a->ttl_seconds > 0 && a->ttl_seconds <= 300, "TTL");
+    resolver_question_free(q);
+}
+
+static void test_slow(struct resolver *r)
+{
+    int64_t start = clock_monotonic_ms();
+    struct resolver_question *silent = resolver_ask_txt(r, "silent.test");
+    struct resolver_question *plain = resolver_ask_txt(r, "plain.slow.test");
+    tap_is_int(resolver_wait(plain, deadline_in(SOON_MS))->outcome, OUTCOME_OK, "not behind a slow one");
+    tap_ok(clock_monotonic_ms() - start < 300, "and soon");
+    tap_is_int(resolver_wait(silent, deadline_in(200))->outcome, OUTCOME_TEMPORARY, "silence is temporary");
+    int64_t took = clock_monotonic_ms() - start;
+    tap_ok(took >= 200 && took < 1000, "at the deadline: %d ms", (int)took);
+    tap_is_int(resolver_wait(silent, deadline_in(0))->outcome, OUTCOME_TEMPORARY, "a deadline that is past");
+    resolver_question_free(silent);
+    resolver_question_free(plain);
+
+    struct resolver_question *late = resolver_ask_txt(r, "late.test");
+    tap_is_int(resolver_wait(late, deadline_in(50))->outcome, OUTCOME_TEMPORARY, "late: not yet");
+    tap_is_int(resolver_wait(late, deadline_in(SOON_MS))->outcome, OUTCOME_OK, "late: asked again");
+    resolver_question_free(late);
+    for (int i = 0; i < 20; i++) {
+        char name[32];
+        (void)snprintf(name, sizeof name, "plain.free%d.test", i);
+        struct resolver_question *q = resolver_ask_txt(r, name);
+        sleep_ms(i % 3);
+        resolver_question_free(q);
+    }
+    tap_ok(true, "freed before, while and after the answer comes");
+}
+
+struct asker {
+    pthread_t thread;
+    struct resolver *resolver;
+    int number;
+    int bad;
+};
+
+static void *ask_many(void *arg)
+{
+    struct asker *a = arg;
+    for (int i = 0; i < 50; i++) {
+        char name[64];
+        const char *kind = i % 5 == 0 ? "nx" : "plain";
+        (void)snprintf(name, sizeof name, "%s.t%d-%d.test", kind, i % 2 ? a->number : 0, i);
+        struct resolver_question *q = resolver_ask_txt(a->resolver, name);
+        if (i % 7 != 0) {
+            enum outcome got = resolver_wait(q, deadline_in(SOON_MS))->outcome;
+            a->bad += got != (i % 5 == 0 ? OUTCOME_ABSENT : OUTCOME_OK);
+        }
+        resolver_question_free(q);
+    }
+    return NULL;
+}
+
+static void test_threads(struct resolver *r)
+{
+    struct asker askers[8];
+    int bad = 0;
+    for (int i = 0; i < 8; i++) {
+        askers[i] = (struct asker){.resolver = r, .number = i};
+        if (pthread_create(&askers[i].thread, NULL, ask_many, &askers[i]) != 0)
+            abort();
+    }
+    for (int i = 0; i < 8; i++) {
+        pthread_join(askers[i].thread, NULL);
+        bad += askers[i].bad;
+    }
+    tap_is_int(bad, 0, "eight threads");
+}
+
+static int ask_until_good(struct resolver *r, const char *name, int limit_ms)
+{
+    int64_t start = clock_monotonic_ms();
+    enum outcome outcome = OUTCOME_INTERNAL;
+    while (outcome != OUTCOME_OK && clock_monotonic_ms() - start < limit_ms) {
+        struct resolver_question *q = resolver_ask_txt(r, name);
+        outcome = resolver_wait(q, deadline_in(500))->outcome;
+        resolver_question_free(q);
+        sleep_ms(20);
+    }
+    return outcome == OUTCOME_OK ? (int)(clock_monotonic_ms() - start) : -1;
+}
+
+/* The server is gone (port closed) or mute for a while: asked again, it must be found soon after its return.
+ */
+static void test_recovery(struct server *s, struct resolver *r, bool is_mute)
+{
+    const char *name = is_mute ? "plain.mute.test" : "plain.gone.test";
+    int64_t start = clock_monotonic_ms();
+    int bad = 0;
+    if (is_mute)
+        s->is_silent = true;
+    else
+        server_stop(s);
+    while (clock_monotonic_ms() - start < 3000) {
+        struct resolver_question *q = resolver_ask_txt(r, name);
+        int64_t asked = clock_monotonic_ms();
+        bad += resolver_wait(q, deadline_in(1000))->outcome != OUTCOME_TEMPORARY;
+        bad += clock_monotonic_ms() - asked > 1500;
+        resolver_question_free(q);
+        sleep_ms(50);
+    }
+    tap_is_int(bad, 0, is_mute ? "server mute: temporary" : "server gone: temporary");
+    if (is_mute)
+        s->is_silent = false;
+    else if (!server_start(s, s->port))
+        abort();
+    int took = ask_until_good(r, name, 10000);
+    tap_ok(took >= 0 && took < 2500, "found again after %d ms", took);
+    took = ask_until_good(r, "plain.fresh.test", 10000);
+    tap_ok(took >= 0 && took < 2500, "another name after %d ms", took);
+}
+
+static bool write_file(char *path, const char *text)
+{
+    int fd = mkstemp(path);
+    bool is_good = fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text);
+    if (fd >= 0)
+        close(fd);
+    return is_good;
+}
+
+static void test_anchor(const struct server *s)
+{
+    static const char anchor[] =
+        "signed.test. IN DS 12345 13 2 0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\n";
+    char path[] = "/tmp/test-anchor-XXXXXX";
+    if (!write_file(path, anchor))
+        abort();
+    struct resolver *r = new_resolver(s, path);
+    struct resolver_question *bogus = resolver_ask_txt(r, "plain.signed.test");
+    struct resolver_question *plain = resolver_ask_txt(r, "plain.test");
+    struct resolver_question *absent = resolver_ask_txt(r, "nx.test");
+    const struct resolver_answer *a = resolver_wait(bogus, deadline_in(SOON_MS));
+    tap_is_int(a->outcome, OUTCOME_TEMPORARY, "signatures stripped: temporary");
+    tap_is_int(a->dnssec, DNSSEC_STATUS_BOGUS, "signatures stripped: bogus");
+    a = resolver_wait(plain, deadline_in(SOON_MS));
+    tap_ok(a->outcome == OUTCOME_OK && a->dnssec == DNSSEC_STATUS_INSECURE, "unsigned: insecure");
+    a = resolver_wait(absent, deadline_in(SOON_MS));
+    tap_ok(a->outcome == OUTCOME_ABSENT && a->dnssec == DNSSEC_STATUS_INSECURE, "absent: insecure");
+    resolver_question_free(bogus);
+    resolver_question_free(plain);
+    resolver_question_free(absent);
+    resolver_free(r);
+    unlink(path);
+}
+
+static void test_bad_options(void)
+{
+    char error[RESOLVER_ERROR_BYTES] = "";
+    struct resolver_options options = {.nameservers = {"nonsense"}, .nameserver_count = 1};
+    tap_ok(resolver_new_unbound(&options, error) == NULL && error[0] != '\0', "not an address: %s", error);
+    options.nameservers[0] = "127.0.0.1@53";
+    options.trust_anchor_file = "/nonexistent/anchor";
+    tap_ok(resolver_new_unbound(&options, error) == NULL && error[0] != '\0', "no anchor: %s", error);
+    char path[] = "/tmp/test-anchor-XXXXXX";
+    if (!write_file(path, "this is no anchor\n"))
+        abort();
+    options.trust_anchor_file = path;
+    tap_ok(resolver_new_unbound(&options, error) == NULL && error[0] != '\0', "bad anchor: %s", error);
+    unlink(path);
+}
 
 int main(void)
 {
-    tap_skip("org_domain", "not written yet");
+    struct server s;
+    if (!server_start(&s, 0)) {
+        tap_skip("resolver_unbound", "no loopback");
+        return tap_done();
+    }
+    struct resolver *r = new_resolver(&s, NULL);
+    if (!tap_ok(r != NULL, "starts"))
+        return tap_done();
+    test_answers(r);
+    test_joined_text(r);
+    test_slow(r);
+    test_threads(r);
+    test_recovery(&s, r, false);
+    test_recovery(&s, r, true);
+    resolver_question_free(resolver_ask_txt(r, "silent.end.test"));
+    resolver_free(r);
+    test_anchor(&s);
+    test_bad_options();
+    server_stop(&s);
     return tap_done();
 }
