@@ -29,13 +29,17 @@ struct resolver_options {
 
 /* What a question came to. Borrowed from the question. */
 struct resolver_answer {
-    const char *name;
-    enum outcome outcome; /* OK; ABSENT: NXDOMAIN or no TXT; TEMPORARY: time-out, SERVFAIL, bogus; INTERNAL */
-    enum dnssec_status dnssec;
+    const char *name;     /* in lower case; "" for one that the DNS cannot hold, which is ABSENT */
+    enum outcome outcome; /* OK; ABSENT: NXDOMAIN or no TXT; TEMPORARY: time-out, SERVFAIL, bogus, a record
+                             that cannot be read or is over the limit; INTERNAL */
+    enum dnssec_status dnssec; /* UNKNOWN too when there is no trust anchor: nobody looked */
     size_t count;
     struct span records[RESOLVER_RECORDS_MAX]; /* the strings of each TXT record joined */
     unsigned ttl_seconds;
 };
+
+/* "ADDRESS" or "ADDRESS@PORT", IPv4 or IPv6. */
+bool resolver_server_is_valid(struct span address);
 
 /* Validating, asynchronous, on libunbound. NULL with a text in error. Starts a thread: call after fork. */
 struct resolver *resolver_new_unbound(const struct resolver_options *options,

@@ -11,11 +11,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <time.h>
 #include <unbound.h>
 #include <unistd.h>
 
+#include "log.h"
 #include "resolver_backend.h"
+#include "resolver_servers.h"
 
 enum {
     TYPE_TXT = 16,
@@ -23,6 +26,8 @@ enum {
     RCODE_NOERROR = 0,
     RCODE_NXDOMAIN = 3,
     ANSWER_MAX_BYTES = 65535,
+    CONFIG_MAX_BYTES = 4096,
+    CONFIG_PATH_BYTES = 32,
 };
 
 struct unbound_resolver {
@@ -199,12 +204,14 @@ static void *pump_answers(void *arg)
     for (;;) {
         int ready = poll(fds, 2, -1);
         if (ready < 0 && errno != EINTR)
-            return NULL;
+            break;
         if (ready > 0 && fds[1].revents != 0)
             return NULL;
-        if (ready > 0 && fds[0].revents != 0 && ub_process(r->ctx) != 0)
-            return NULL;
+        if (ready > 0 && fds[0].revents != 0 && ub_process(r->ctx) == UB_PIPE)
+            break;
     }
+    log_write(LOG_LEVEL_ERROR, "libunbound has stopped: no DNS answers until a restart");
+    return NULL;
 }
 
 static void unbound_free(struct resolver *base)
@@ -285,13 +292,33 @@ static int set_options(struct ub_ctx *ctx)
     return error;
 }
 
+static int load_config(struct ub_ctx *ctx, const struct strbuf *config)
+{
+    char path[CONFIG_PATH_BYTES];
+    int fd = memfd_create("forward-zone", MFD_CLOEXEC);
+    if (fd < 0)
+        return UB_READFILE;
+    (void)snprintf(path, sizeof path, "/dev/fd/%d", fd);
+    int error = UB_READFILE;
+    if (write(fd, config->data, config->len) == (ssize_t)config->len)
+        error = ub_ctx_config(ctx, path);
+    close(fd);
+    return error;
+}
+
+/*
+ * libunbound keeps a failure of a forwarder for five seconds, so that a mail sent again at once would meet a
+ * server that is already back with the failure of before. Only a configuration file can say forward-no-cache;
+ * its caches still hold what validation needs.
+ */
 static int set_servers(struct ub_ctx *ctx, const struct resolver_options *options)
 {
-    int error = 0;
-    if (options->nameserver_count == 0)
-        return ub_ctx_resolvconf(ctx, NULL);
-    for (size_t i = 0; i < options->nameserver_count && error == 0; i++)
-        error = ub_ctx_set_fwd(ctx, options->nameservers[i]);
+    struct strbuf config;
+    strbuf_init(&config, CONFIG_MAX_BYTES);
+    (void)strbuf_append_string(&config, "forward-zone:\n  name: \".\"\n  forward-no-cache: yes\n");
+    bool is_good = resolver_servers_append(&config, options);
+    int error = is_good ? load_config(ctx, &config) : UB_SYNTAX;
+    strbuf_clear(&config);
     return error;
 }
 
