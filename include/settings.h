@@ -1,1 +1,128 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The configuration file (contract section 3) as an immutable, reference-counted object. One table of options
+ * serves the reader, the printer (-n) and the manual's check.
+ */
+#ifndef SETTINGS_H
+#define SETTINGS_H
+
+#include "auth_dmarc.h"
+#include "findings.h"
+#include "log.h"
+#include "mailbox.h"
+
+enum {
+    SETTINGS_CHALLENGES_MAX = 256,
+    SETTINGS_ENDPOINTS_MAX = 32,
+    SETTINGS_LINE_MAX_BYTES = 4096,
+    SETTINGS_LINES_MAX = 10000,
+};
+
+enum settings_disposition {
+    SETTINGS_DISPOSITION_DISCARD = 1,
+    SETTINGS_DISPOSITION_DELIVER,
+};
+
+enum settings_on_reject {
+    SETTINGS_ON_REJECT_REJECT = 1,
+    SETTINGS_ON_REJECT_DISCARD,
+    SETTINGS_ON_REJECT_DELIVER,
+};
+
+enum settings_mode {
+    SETTINGS_MODE_ENFORCE = 1,
+    SETTINGS_MODE_SHADOW,
+};
+
+enum settings_format {
+    SETTINGS_FORMAT_NATIVE = 1,
+    SETTINGS_FORMAT_AKAMU,
+    SETTINGS_FORMAT_RAPIDMX,
+};
+
+/* "acme@ca.example" or, with an empty local part, "@acme.ca.example". */
+struct settings_challenge {
+    struct mailbox address;
+    size_t endpoint; /* index into settings.endpoints */
+};
+
+struct settings {
+    char *file; /* where it was read from */
+
+    char *socket;
+    unsigned socket_mode;
+    char *socket_group; /* NULL: none; so for every optional text */
+    char *user_id;
+
+    struct settings_challenge challenges[SETTINGS_CHALLENGES_MAX];
+    size_t challenge_count;
+    char subaddress_delimiter; /* NUL: none */
+
+    char *endpoints[SETTINGS_ENDPOINTS_MAX]; /* the first is Endpoint */
+    size_t endpoint_count;
+    char *endpoint_peer_user;
+    int64_t endpoint_timeout_ms;
+    int64_t endpoint_retry_for_ms;
+    char *endpoint_token_file;
+    char *endpoint_ca_file;
+    char *endpoint_certificate_file;
+    char *endpoint_key_file;
+    int endpoint_format;
+
+    int policy;
+    struct finding_policy finding_policy;  /* policy with every OnFinding */
+    enum severity on_finding[FINDING_END]; /* SEVERITY_UNSET: as the policy says */
+    int disposition;
+    int on_reject;
+    int mode;
+    char *authserv_id;
+
+    char *nameservers[RESOLVER_NAMESERVERS_MAX];
+    size_t nameserver_count;
+    char *trust_anchor_file;
+    int64_t dns_timeout_ms;
+    int dmarc_discovery;
+    int64_t minimum_key_bits;
+    int64_t clock_skew_ms;
+
+    int64_t max_message_size;
+    int64_t max_header_fields;
+    int64_t max_signatures;
+    int64_t max_mime_depth;
+    int64_t max_mime_parts;
+    int64_t max_concurrent_replies;
+
+    bool report_rejects;
+    char *evidence_key_file;
+    char *evidence_directory;
+    char *evidence_log;
+    char *metrics_file;
+    int64_t metrics_interval_ms;
+
+    int syslog_facility;
+    int log_level;
+    bool log_tokens;
+    char *test_dns_data;
+    int64_t test_time; /* 0: the real time */
+};
+
+#define SETTINGS_DEFAULT_FILE SYSCONFDIR "/acme-milter.conf"
+
+/*
+ * Reads a file. NULL with "FILE:LINE: Keyword: what is wrong" in error. The result carries one reference.
+ */
+struct settings *settings_load(const char *path, struct strbuf *error) MUST_CHECK;
+struct settings *settings_ref(struct settings *s);
+void settings_unref(struct settings *s); /* NULL is fine */
+
+/* Every setting in force as "Keyword value" lines that settings_load reads again. */
+bool settings_print(const struct settings *s, struct strbuf *out);
+
+/*
+ * The challenge address that a recipient is: itself, its subaddress, or its whole domain, in this order; NULL
+ * for none. ASCII case is ignored in both parts.
+ */
+const struct settings_challenge *settings_find_challenge(const struct settings *s,
+                                                         const struct mailbox *recipient);
+
+#endif

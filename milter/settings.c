@@ -1,1 +1,236 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include "settings.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "settings_internal.h"
+
+enum { OPTIONS_MAX = 64, HOST_NAME_BYTES = 256 };
+
+struct counted_settings {
+    struct settings settings; /* first, so that either pointer is the other */
+    atomic_uint references;
+};
+
+/* The reading of one file. */
+struct reading {
+    const char *path;
+    int line;
+    struct settings *settings;
+    bool seen[OPTIONS_MAX];
+    struct strbuf *error;
+};
+
+static bool fail(struct reading *r, const char *keyword, const char *why)
+{
+    strbuf_reset(r->error);
+    (void)strbuf_append_format(r->error, "%s:%d: %s: %s", r->path, r->line, keyword, why);
+    return false;
+}
+
+static const struct settings_option *find_option(struct span keyword)
+{
+    for (const struct settings_option *o = settings_options; o->keyword != NULL; o++)
+        if (span_equal_nocase(span_from_string(o->keyword), keyword))
+            return o;
+    return NULL;
+}
+
+static bool set_option(struct reading *r, const struct settings_option *o, struct span value)
+{
+    char why[SETTINGS_WHY_BYTES] = "";
+    if (o->read(o, r->settings, value, why))
+        return true;
+    return fail(r, o->keyword, why);
+}
+
+static bool set_defaults(struct reading *r)
+{
+    for (const struct settings_option *o = settings_options; o->keyword != NULL; o++)
+        if (o->default_value != NULL && !set_option(r, o, span_from_string(o->default_value)))
+            return false;
+    char host[HOST_NAME_BYTES];
+    if (gethostname(host, sizeof host) != 0)
+        (void)snprintf(host, sizeof host, "localhost");
+    host[sizeof host - 1] = '\0';
+    r->settings->authserv_id = strdup(host);
+    r->settings->file = strdup(r->path);
+    return r->settings->authserv_id != NULL && r->settings->file != NULL;
+}
+
+/* A '#' begins a comment at the line's start or behind a blank: addresses and paths may hold one. */
+static struct span strip_comment(struct span line)
+{
+    for (size_t i = 0; i < line.len; i++)
+        if (line.data[i] == '#' && (i == 0 || byte_is_blank(line.data[i - 1])))
+            return span_slice(line, 0, i);
+    return line;
+}
+
+static bool read_line(struct reading *r, struct span line)
+{
+    line = span_trim(strip_comment(line));
+    if (line.len == 0)
+        return true;
+    size_t end = 0;
+    while (end < line.len && !byte_is_blank(line.data[end]))
+        end++;
+    char keyword[64];
+    (void)snprintf(keyword, sizeof keyword, "%.*s", (int)(end < 63 ? end : 63), line.data);
+    for (size_t i = 0; i < line.len; i++)
+        if (byte_is_control(line.data[i]) && line.data[i] != '\t')
+            return fail(r, "line", "control characters are not allowed");
+    const struct settings_option *o = find_option(span_slice(line, 0, end));
+    if (o == NULL)
+        return fail(r, keyword, "unknown keyword");
+    if (!o->is_repeatable && r->seen[o - settings_options])
+        return fail(r, o->keyword, "given twice");
+    r->seen[o - settings_options] = true;
+    struct span value = span_trim(span_slice(line, end, line.len));
+    if (value.len == 0)
+        return fail(r, o->keyword, "a value is needed");
+    return set_option(r, o, value);
+}
+
+static bool read_lines(struct reading *r, FILE *file)
+{
+    char line[SETTINGS_LINE_MAX_BYTES];
+    while (fgets(line, sizeof line, file) != NULL) {
+        r->line++;
+        size_t len = strlen(line);
+        if (r->line > SETTINGS_LINES_MAX || (len == sizeof line - 1 && line[len - 1] != '\n'))
+            return fail(r, "line", "line or file too long");
+        if (!read_line(r, (struct span){line, len}))
+            return false;
+    }
+    return !ferror(file) || fail(r, "line", "cannot read");
+}
+
+/* What hangs together across lines. */
+static bool check_whole(struct reading *r)
+{
+    struct settings *s = r->settings;
+    if (s->challenge_count == 0)
+        return fail(r, "ChallengeAddress", "at least one is needed");
+    if ((s->endpoint_certificate_file == NULL) != (s->endpoint_key_file == NULL))
+        return fail(r, "EndpointCertificateFile", "EndpointCertificateFile and EndpointKeyFile go together");
+    if (s->endpoint_format != SETTINGS_FORMAT_NATIVE)
+        return fail(r, "EndpointFormat", "this version has native only");
+    if (s->metrics_file != NULL)
+        return fail(r, "MetricsFile", "this version writes no metrics yet");
+    finding_policy_init(&s->finding_policy, (enum policy)s->policy);
+    for (int i = FINDING_NONE + 1; i < FINDING_END; i++)
+        if (s->on_finding[i] != SEVERITY_UNSET)
+            (void)finding_policy_override(&s->finding_policy, (enum finding_id)i, s->on_finding[i]);
+    return true;
+}
+
+static bool read_file(struct reading *r)
+{
+    FILE *file = fopen(r->path, "re");
+    if (file == NULL) {
+        char why[SETTINGS_WHY_BYTES];
+        (void)snprintf(why, sizeof why, "cannot open: %s", strerrordesc_np(errno));
+        return fail(r, "file", why);
+    }
+    bool ok = set_defaults(r) && read_lines(r, file) && check_whole(r);
+    fclose(file);
+    return ok;
+}
+
+struct settings *settings_load(const char *path, struct strbuf *error)
+{
+    struct counted_settings *counted = calloc(1, sizeof *counted);
+    if (counted == NULL)
+        return NULL;
+    counted->references = 1;
+    struct reading r = {.path = path, .settings = &counted->settings, .error = error};
+    if (read_file(&r))
+        return &counted->settings;
+    settings_unref(&counted->settings);
+    return NULL;
+}
+
+struct settings *settings_ref(struct settings *s)
+{
+    ((struct counted_settings *)s)->references++;
+    return s;
+}
+
+static void free_texts(struct settings *s)
+{
+    char *const texts[] = {
+        s->file,
+        s->socket,
+        s->socket_group,
+        s->user_id,
+        s->endpoint_peer_user,
+        s->endpoint_token_file,
+        s->endpoint_ca_file,
+        s->endpoint_certificate_file,
+        s->endpoint_key_file,
+        s->authserv_id,
+        s->trust_anchor_file,
+        s->evidence_key_file,
+        s->evidence_directory,
+        s->evidence_log,
+        s->metrics_file,
+        s->test_dns_data,
+    };
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
+        free(texts[i]);
+}
+
+void settings_unref(struct settings *s)
+{
+    if (s == NULL || --((struct counted_settings *)s)->references > 0)
+        return;
+    free_texts(s);
+    for (size_t i = 0; i < s->endpoint_count; i++)
+        free(s->endpoints[i]);
+    for (size_t i = 0; i < s->nameserver_count; i++)
+        free(s->nameservers[i]);
+    free(s);
+}
+
+bool settings_print(const struct settings *s, struct strbuf *out)
+{
+    for (const struct settings_option *o = settings_options; o->keyword != NULL; o++)
+        if (!o->print(o, s, out))
+            return false;
+    return true;
+}
+
+static bool is_subaddress(const struct settings *s, struct span of, struct span local)
+{
+    return s->subaddress_delimiter != '\0' && local.len > of.len &&
+           local.data[of.len] == s->subaddress_delimiter && span_starts_nocase(local, of);
+}
+
+const struct settings_challenge *settings_find_challenge(const struct settings *s,
+                                                         const struct mailbox *recipient)
+{
+    struct span local = span_from_string(recipient->local);
+    const struct settings_challenge *best = NULL;
+    int best_rank = 0;
+    for (size_t i = 0; i < s->challenge_count; i++) {
+        const struct settings_challenge *c = &s->challenges[i];
+        if (!domain_equal(&c->address.domain, &recipient->domain))
+            continue;
+        struct span own = span_from_string(c->address.local);
+        int rank = own.len == 0                    ? 1
+                   : is_subaddress(s, own, local)  ? 2
+                   : span_equal_nocase(own, local) ? 3
+                                                   : 0;
+        if (rank > best_rank) {
+            best = c;
+            best_rank = rank;
+        }
+    }
+    return best;
+}

@@ -1,1 +1,347 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "endpoint.h"
+#include "settings_values.h"
+
+static const struct name_table_row disposition_names[] = {
+    {SETTINGS_DISPOSITION_DISCARD, "discard"},
+    {SETTINGS_DISPOSITION_DELIVER, "deliver"},
+    {0, NULL},
+};
+
+static const struct name_table_row on_reject_names[] = {
+    {SETTINGS_ON_REJECT_REJECT, "reject"},
+    {SETTINGS_ON_REJECT_DISCARD, "discard"},
+    {SETTINGS_ON_REJECT_DELIVER, "deliver"},
+    {0, NULL},
+};
+
+static const struct name_table_row mode_names[] = {
+    {SETTINGS_MODE_ENFORCE, "enforce"},
+    {SETTINGS_MODE_SHADOW, "shadow"},
+    {0, NULL},
+};
+
+static const struct name_table_row format_names[] = {
+    {SETTINGS_FORMAT_NATIVE, "native"},
+    {SETTINGS_FORMAT_AKAMU, "akamu"},
+    {SETTINGS_FORMAT_RAPIDMX, "rapidmx"},
+    {0, NULL},
+};
+
+static bool is_port(struct span text)
+{
+    int64_t port;
+    return settings_value_read_digits(&text, &port) && text.len == 0 && port <= 65535;
+}
+
+static bool read_socket(const struct settings_option *o, struct settings *s, struct span value, char *why)
+{
+    size_t colon = span_find_byte(value, 0, ':');
+    struct span kind = span_slice(value, 0, colon);
+    struct span rest = span_slice(value, colon + 1, value.len);
+    size_t sign = span_find_byte(rest, 0, '@');
+    bool is_path = rest.len > 1 && rest.data[0] == '/' && rest.len < 104;
+    bool is_inet = sign < rest.len - (rest.len != 0) && is_port(span_slice(rest, 0, sign));
+    if (span_equal(kind, SPAN_LITERAL("unix")) || span_equal(kind, SPAN_LITERAL("local"))   ? !is_path
+        : span_equal(kind, SPAN_LITERAL("inet")) || span_equal(kind, SPAN_LITERAL("inet6")) ? !is_inet
+                                                                                            : true)
+        return settings_value_refuse(why,
+                                     "unix:PATH (absolute), inet:PORT@HOST or inet6:PORT@HOST is needed");
+    return settings_value_read_text(o, s, value, why);
+}
+
+static bool read_delimiter(const struct settings_option *o, struct settings *s, struct span value, char *why)
+{
+    bool is_one = value.len == 1 && !byte_is_alnum(value.data[0]) && value.data[0] != '@';
+    if (!is_one && !settings_value_is_none(value))
+        return settings_value_refuse(why,
+                                     "one character that is neither letter nor digit, or none, is needed");
+    *(char *)settings_value_at(o, s) = is_one ? value.data[0] : '\0';
+    return true;
+}
+
+static bool print_delimiter(const struct settings_option *o, const struct settings *s, struct strbuf *out)
+{
+    char c = *(const char *)settings_value_at_const(o, s);
+    return strbuf_append_format(out, c != '\0' ? "%s %c\n" : "%s none\n", o->keyword, c);
+}
+
+/* The index of a URL among the endpoints, added if it is new; SETTINGS_ENDPOINTS_MAX when it does not fit. */
+static size_t add_endpoint(struct settings *s, struct span url)
+{
+    for (size_t i = 0; i < s->endpoint_count; i++)
+        if (span_equal(span_from_string(s->endpoints[i]), url))
+            return i;
+    if (s->endpoint_count == SETTINGS_ENDPOINTS_MAX)
+        return SETTINGS_ENDPOINTS_MAX;
+    char *text = settings_value_copy(url);
+    if (text == NULL)
+        return SETTINGS_ENDPOINTS_MAX;
+    s->endpoints[s->endpoint_count] = text;
+    return s->endpoint_count++;
+}
+
+static bool check_url(struct span url, char *why)
+{
+    const char *reason = "not an endpoint";
+    char *text = settings_value_copy(url);
+    bool ok = text != NULL && endpoint_url_is_valid(text, &reason);
+    free(text);
+    return ok || settings_value_refuse(why, reason);
+}
+
+/* The default endpoint has place 0, which the reader of the file keeps free for it. */
+static bool read_endpoint(const struct settings_option *o, struct settings *s, struct span value, char *why)
+{
+    (void)o;
+    if (!check_url(value, why))
+        return false;
+    free(s->endpoints[0]);
+    s->endpoints[0] = settings_value_copy(value);
+    if (s->endpoint_count == 0)
+        s->endpoint_count = 1;
+    return s->endpoints[0] != NULL || settings_value_refuse(why, "out of memory");
+}
+
+static bool print_endpoint(const struct settings_option *o, const struct settings *s, struct strbuf *out)
+{
+    return strbuf_append_format(out, "%s %s\n", o->keyword, s->endpoints[0]);
+}
+
+static bool read_challenge_mailbox(struct span text, struct mailbox *out)
+{
+    memset(out, 0, sizeof *out);
+    if (text.len > 0 && text.data[0] == '@')
+        return domain_parse(span_slice(text, 1, text.len), false, &out->domain) == OUTCOME_OK;
+    return mailbox_parse_address(text, out) == OUTCOME_OK;
+}
+
+static bool read_challenge(const struct settings_option *o, struct settings *s, struct span value, char *why)
+{
+    (void)o;
+    size_t end = 0;
+    while (end < value.len && !byte_is_blank(value.data[end]))
+        end++;
+    struct span url = span_trim(span_slice(value, end, value.len));
+    struct settings_challenge challenge = {.endpoint = 0};
+    if (!read_challenge_mailbox(span_slice(value, 0, end), &challenge.address))
+        return settings_value_refuse(why, "ADDRESS [ENDPOINT] is needed, ADDRESS a mail address or @DOMAIN");
+    if (url.len > 0 && !check_url(url, why))
+        return false;
+    if (url.len > 0)
+        challenge.endpoint = add_endpoint(s, url);
+    if (s->challenge_count == SETTINGS_CHALLENGES_MAX || challenge.endpoint == SETTINGS_ENDPOINTS_MAX)
+        return settings_value_refuse(why, "too many challenge addresses or endpoints");
+    for (size_t i = 0; i < s->challenge_count; i++)
+        if (memcmp(&s->challenges[i].address, &challenge.address, sizeof challenge.address) == 0)
+            return settings_value_refuse(why, "this address was given before");
+    s->challenges[s->challenge_count++] = challenge;
+    return true;
+}
+
+static bool print_challenges(const struct settings_option *o, const struct settings *s, struct strbuf *out)
+{
+    bool ok = true;
+    for (size_t i = 0; i < s->challenge_count; i++) {
+        const struct settings_challenge *c = &s->challenges[i];
+        const char *own = c->endpoint != 0 ? s->endpoints[c->endpoint] : "";
+        ok = strbuf_append_format(out, "%s %s@%s%s%s\n", o->keyword, c->address.local, c->address.domain.name,
+                                  *own != '\0' ? " " : "", own);
+    }
+    return ok;
+}
+
+static bool read_on_finding(const struct settings_option *o, struct settings *s, struct span value, char *why)
+{
+    (void)o;
+    size_t end = 0;
+    while (end < value.len && !byte_is_blank(value.data[end]))
+        end++;
+    enum finding_id id;
+    int severity;
+    if (!finding_from_name(span_slice(value, 0, end), &id))
+        return settings_value_refuse(why, "no such finding; the manual acme-milter.conf(5) lists them");
+    struct span word = span_trim(span_slice(value, end, value.len));
+    if (!name_table_value(severity_names, word, &severity) || severity == SEVERITY_TEMPORARY)
+        return settings_value_refuse(why, "FINDING reject or FINDING note is needed");
+    if (s->on_finding[id] != SEVERITY_UNSET)
+        return settings_value_refuse(why, "this finding was given before");
+    struct finding_policy policy;
+    finding_policy_init(&policy, (enum policy)s->policy);
+    if (!finding_policy_override(&policy, id, (enum severity)severity))
+        return settings_value_refuse(
+            why, "the severity of this finding cannot be changed: a pass would certify nothing without it");
+    s->on_finding[id] = (enum severity)severity;
+    return true;
+}
+
+static bool print_on_finding(const struct settings_option *o, const struct settings *s, struct strbuf *out)
+{
+    bool ok = true;
+    for (int i = FINDING_NONE + 1; i < FINDING_END; i++)
+        if (s->on_finding[i] != SEVERITY_UNSET)
+            ok = strbuf_append_format(out, "%s %s %s\n", o->keyword, finding_rule((enum finding_id)i)->name,
+                                      name_table_name(severity_names, (int)s->on_finding[i]));
+    return ok;
+}
+
+static bool read_nameservers(const struct settings_option *o, struct settings *s, struct span value,
+                             char *why)
+{
+    (void)o;
+    if (span_equal_nocase(value, SPAN_LITERAL("system")))
+        return true;
+    for (size_t from = 0; from <= value.len;) {
+        size_t comma = span_find_byte(value, from, ',');
+        struct span one = span_trim(span_slice(value, from, comma));
+        size_t sign = span_find_byte(one, 0, '@');
+        if (sign == 0 || (sign < one.len && !is_port(span_slice(one, sign + 1, one.len))))
+            return settings_value_refuse(why, "a list of ADDRESS or ADDRESS@PORT is needed");
+        if (s->nameserver_count == RESOLVER_NAMESERVERS_MAX)
+            return settings_value_refuse(why, "too many name servers");
+        s->nameservers[s->nameserver_count] = settings_value_copy(one);
+        if (s->nameservers[s->nameserver_count++] == NULL)
+            return settings_value_refuse(why, "out of memory");
+        from = comma + 1;
+    }
+    return true;
+}
+
+static bool print_nameservers(const struct settings_option *o, const struct settings *s, struct strbuf *out)
+{
+    (void)strbuf_append_format(out, "%s%s", o->keyword, s->nameserver_count == 0 ? " system" : "");
+    for (size_t i = 0; i < s->nameserver_count; i++)
+        (void)strbuf_append_format(out, i > 0 ? ",%s" : " %s", s->nameservers[i]);
+    return strbuf_append_byte(out, '\n');
+}
+
+static bool read_facility(const struct settings_option *o, struct settings *s, struct span value, char *why)
+{
+    return log_facility_from_name(value, settings_value_at(o, s)) ||
+           settings_value_refuse(why, "a facility of syslog.conf(5) is needed");
+}
+
+static bool print_facility(const struct settings_option *o, const struct settings *s, struct strbuf *out)
+{
+    return strbuf_append_format(out, "%s %s\n", o->keyword,
+                                log_facility_name(*(const int *)settings_value_at_const(o, s)));
+}
+
+static bool read_level(const struct settings_option *o, struct settings *s, struct span value, char *why)
+{
+    enum log_level level;
+    if (!log_level_from_name(value, &level))
+        return settings_value_refuse(why, "error, warning, info or debug is needed");
+    *(int *)settings_value_at(o, s) = (int)level;
+    return true;
+}
+
+static bool print_level(const struct settings_option *o, const struct settings *s, struct strbuf *out)
+{
+    return strbuf_append_format(
+        out, "%s %s\n", o->keyword,
+        log_level_name((enum log_level) * (const int *)settings_value_at_const(o, s)));
+}
+
+static bool read_moment(const struct settings_option *o, struct settings *s, struct span value, char *why)
+{
+    int64_t *target = settings_value_at(o, s);
+    struct span rest = value;
+    if (settings_value_is_none(value) || (settings_value_read_digits(&rest, target) && rest.len == 0))
+        return true;
+    char *text = settings_value_copy(value);
+    bool ok = text != NULL && clock_parse_rfc3339(text, target);
+    free(text);
+    return ok ||
+           settings_value_refuse(why, "seconds since 1970 or a time such as 2026-11-24T05:00:00Z is needed");
+}
+
+static bool print_moment(const struct settings_option *o, const struct settings *s, struct strbuf *out)
+{
+    int64_t moment = *(const int64_t *)settings_value_at_const(o, s);
+    if (moment == 0)
+        return strbuf_append_format(out, "%s none\n", o->keyword);
+    return strbuf_append_format(out, "%s %lld\n", o->keyword, (long long)moment);
+}
+
+enum { MS = 1, SECOND = 1000, HOUR = 3600 * SECOND, KILO = 1024, MEGA = 1024 * KILO };
+
+#define FIELD(name) offsetof(struct settings, name)
+
+const struct settings_option settings_options[] = {
+    {"Socket", "unix:/run/acme-milter/milter.sock", read_socket, settings_value_print_text, FIELD(socket)},
+    {"SocketMode", "0660", settings_value_read_mode, settings_value_print_mode, FIELD(socket_mode)},
+    {"SocketGroup", "none", settings_value_read_text, settings_value_print_text, FIELD(socket_group)},
+    {"UserID", "acme-milter", settings_value_read_needed_text, settings_value_print_text, FIELD(user_id)},
+    {"Endpoint", "http://unix:/run/acme-server/email-reply.sock:/email-reply", read_endpoint, print_endpoint},
+    {"ChallengeAddress", NULL, read_challenge, print_challenges, .is_repeatable = true},
+    {"SubaddressDelimiter", "+", read_delimiter, print_delimiter, FIELD(subaddress_delimiter)},
+    {"EndpointPeerUser", "none", settings_value_read_text, settings_value_print_text,
+     FIELD(endpoint_peer_user)},
+    {"EndpointTimeout", "5s", settings_value_read_time, settings_value_print_time, FIELD(endpoint_timeout_ms),
+     10 * MS, HOUR},
+    {"EndpointRetryFor", "20s", settings_value_read_time, settings_value_print_time,
+     FIELD(endpoint_retry_for_ms), 0, HOUR},
+    {"EndpointTokenFile", "none", settings_value_read_path, settings_value_print_text,
+     FIELD(endpoint_token_file)},
+    {"EndpointCAFile", "none", settings_value_read_path, settings_value_print_text, FIELD(endpoint_ca_file)},
+    {"EndpointCertificateFile", "none", settings_value_read_path, settings_value_print_text,
+     FIELD(endpoint_certificate_file)},
+    {"EndpointKeyFile", "none", settings_value_read_path, settings_value_print_text,
+     FIELD(endpoint_key_file)},
+    {"EndpointFormat", "native", settings_value_read_word, settings_value_print_word, FIELD(endpoint_format),
+     .words = format_names},
+    {"Policy", "interop", settings_value_read_word, settings_value_print_word, FIELD(policy),
+     .words = policy_names},
+    {"OnFinding", NULL, read_on_finding, print_on_finding, .is_repeatable = true},
+    {"Disposition", "discard", settings_value_read_word, settings_value_print_word, FIELD(disposition),
+     .words = disposition_names},
+    {"OnReject", "reject", settings_value_read_word, settings_value_print_word, FIELD(on_reject),
+     .words = on_reject_names},
+    {"Mode", "enforce", settings_value_read_word, settings_value_print_word, FIELD(mode),
+     .words = mode_names},
+    {"AuthservID", NULL, settings_value_read_needed_text, settings_value_print_text, FIELD(authserv_id)},
+    {"Nameservers", "system", read_nameservers, print_nameservers},
+    {"TrustAnchorFile", "/usr/share/dns/root.key", settings_value_read_path, settings_value_print_text,
+     FIELD(trust_anchor_file)},
+    {"DNSTimeout", "5s", settings_value_read_time, settings_value_print_time, FIELD(dns_timeout_ms), 10 * MS,
+     HOUR},
+    {"DMARCDiscovery", "rfc9989", settings_value_read_word, settings_value_print_word, FIELD(dmarc_discovery),
+     .words = auth_dmarc_discovery_names},
+    {"MinimumKeyBits", "1024", settings_value_read_number, settings_value_print_number,
+     FIELD(minimum_key_bits), 1024, 16384},
+    {"ClockSkew", "300s", settings_value_read_time, settings_value_print_time, FIELD(clock_skew_ms), 0,
+     24 * HOUR},
+    {"MaxMessageSize", "256k", settings_value_read_size, settings_value_print_size, FIELD(max_message_size),
+     KILO, 16 * MEGA},
+    {"MaxHeaderFields", "200", settings_value_read_number, settings_value_print_number,
+     FIELD(max_header_fields), 10, 10000},
+    {"MaxSignatures", "8", settings_value_read_number, settings_value_print_number, FIELD(max_signatures), 1,
+     AUTH_SIGNATURES_MAX},
+    {"MaxMIMEDepth", "8", settings_value_read_number, settings_value_print_number, FIELD(max_mime_depth), 1,
+     64},
+    {"MaxMIMEParts", "64", settings_value_read_number, settings_value_print_number, FIELD(max_mime_parts), 1,
+     10000},
+    {"MaxConcurrentReplies", "64", settings_value_read_number, settings_value_print_number,
+     FIELD(max_concurrent_replies), 1, 100000},
+    {"ReportRejects", "no", settings_value_read_bool, settings_value_print_bool, FIELD(report_rejects)},
+    {"EvidenceKeyFile", "none", settings_value_read_path, settings_value_print_text,
+     FIELD(evidence_key_file)},
+    {"EvidenceDirectory", "none", settings_value_read_path, settings_value_print_text,
+     FIELD(evidence_directory)},
+    {"EvidenceLog", "none", settings_value_read_path, settings_value_print_text, FIELD(evidence_log)},
+    {"MetricsFile", "none", settings_value_read_path, settings_value_print_text, FIELD(metrics_file)},
+    {"MetricsInterval", "15s", settings_value_read_time, settings_value_print_time,
+     FIELD(metrics_interval_ms), SECOND, HOUR},
+    {"SyslogFacility", "mail", read_facility, print_facility, FIELD(syslog_facility)},
+    {"LogLevel", "info", read_level, print_level, FIELD(log_level)},
+    {"LogTokens", "no", settings_value_read_bool, settings_value_print_bool, FIELD(log_tokens)},
+    {"TestDNSData", "none", settings_value_read_path, settings_value_print_text, FIELD(test_dns_data)},
+    {"TestTime", "none", read_moment, print_moment, FIELD(test_time)},
+    {NULL},
+};

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The settings in force and what was opened for them: resolver, libraries, endpoints, evidence. Immutable but
+ * for its counters, reference-counted: a reload makes another one, and messages under way keep the one they
+ * began with.
+ */
+#ifndef RUNTIME_H
+#define RUNTIME_H
+
+#include <stdatomic.h>
+
+#include "auth_dkim.h"
+#include "auth_dmarc.h"
+#include "crypto.h"
+#include "endpoint.h"
+#include "evidence.h"
+#include "settings.h"
+
+struct runtime {
+    struct settings *settings;
+    struct resolver *resolver;
+    struct auth_dkim *dkim;
+    struct auth_dmarc *dmarc;
+    struct endpoint
+        *endpoints[SETTINGS_ENDPOINTS_MAX];  /* as settings->endpoints; NULL when nothing may be posted */
+    struct crypto_signing_key *evidence_key; /* NULL: results are posted as they are */
+    struct evidence_log *evidence_log;       /* NULL: none */
+    atomic_uint references;
+    atomic_int replies_under_way;
+};
+
+enum runtime_purpose {
+    RUNTIME_PURPOSE_JUDGE = 1, /* -t: nothing is posted and nothing recorded */
+    RUNTIME_PURPOSE_POST,      /* -t -p */
+    RUNTIME_PURPOSE_SERVE,     /* the milter */
+};
+
+/* Takes the reference to settings, on failure too. dns_file replaces the resolver (-D) if not NULL. NULL with
+ * error. */
+struct runtime *runtime_new(struct settings *settings, enum runtime_purpose purpose, const char *dns_file,
+                            struct strbuf *error) MUST_CHECK;
+struct runtime *runtime_ref(struct runtime *r);
+void runtime_unref(struct runtime *r); /* NULL is fine */
+
+#endif

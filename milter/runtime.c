@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "runtime.h"
+
+#include <stdlib.h>
+
+static bool open_resolver(struct runtime *r, const char *dns_file, struct strbuf *error)
+{
+    const struct settings *s = r->settings;
+    char why[RESOLVER_ERROR_BYTES] = "";
+    if (dns_file == NULL)
+        dns_file = s->test_dns_data;
+    if (dns_file != NULL) {
+        r->resolver = resolver_new_file(dns_file, why);
+    } else {
+        struct resolver_options options = {.nameserver_count = s->nameserver_count,
+                                           .trust_anchor_file = s->trust_anchor_file};
+        for (size_t i = 0; i < s->nameserver_count; i++)
+            options.nameservers[i] = s->nameservers[i];
+        r->resolver = resolver_new_unbound(&options, why);
+    }
+    if (r->resolver == NULL)
+        (void)strbuf_append_format(error, "%s", why);
+    return r->resolver != NULL;
+}
+
+static bool open_endpoints(struct runtime *r, struct strbuf *error)
+{
+    const struct settings *s = r->settings;
+    for (size_t i = 0; i < s->endpoint_count; i++) {
+        const struct endpoint_options options = {
+            .url = s->endpoints[i],
+            .peer_user = s->endpoint_peer_user,
+            .timeout_ms = s->endpoint_timeout_ms,
+            .retry_for_ms = s->endpoint_retry_for_ms,
+            .token_file = s->endpoint_token_file,
+            .ca_file = s->endpoint_ca_file,
+            .certificate_file = s->endpoint_certificate_file,
+            .key_file = s->endpoint_key_file,
+        };
+        char why[ENDPOINT_ERROR_BYTES] = "";
+        r->endpoints[i] = endpoint_new(&options, why);
+        if (r->endpoints[i] == NULL) {
+            (void)strbuf_append_format(error, "%s: Endpoint %s: %s", s->file, s->endpoints[i], why);
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool open_evidence(struct runtime *r, enum runtime_purpose purpose, struct strbuf *error)
+{
+    const struct settings *s = r->settings;
+    char why[ENDPOINT_ERROR_BYTES] = "";
+    if (s->evidence_key_file != NULL) {
+        r->evidence_key = crypto_signing_key_load(s->evidence_key_file, why, sizeof why);
+        if (r->evidence_key == NULL) {
+            (void)strbuf_append_format(error, "%s: EvidenceKeyFile: %s", s->file, why);
+            return false;
+        }
+    }
+    if (s->evidence_log != NULL && purpose == RUNTIME_PURPOSE_SERVE) {
+        r->evidence_log = evidence_log_open(s->evidence_log, why, sizeof why);
+        if (r->evidence_log == NULL) {
+            (void)strbuf_append_format(error, "%s: EvidenceLog: %s", s->file, why);
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool open_libraries(struct runtime *r, struct strbuf *error)
+{
+    r->dkim = auth_dkim_new();
+    r->dmarc = auth_dmarc_new();
+    if (r->dkim == NULL)
+        (void)strbuf_append_string(error, "libopendkim does not start, or lacks SHA-256 or Ed25519");
+    else if (r->dmarc == NULL)
+        (void)strbuf_append_string(error, "libopendmarc or the public suffix list does not start");
+    return r->dkim != NULL && r->dmarc != NULL;
+}
+
+struct runtime *runtime_new(struct settings *settings, enum runtime_purpose purpose, const char *dns_file,
+                            struct strbuf *error)
+{
+    struct runtime *r = calloc(1, sizeof *r);
+    if (r == NULL) {
+        settings_unref(settings);
+        return NULL;
+    }
+    r->settings = settings;
+    r->references = 1;
+    if (open_libraries(r, error) && open_resolver(r, dns_file, error) &&
+        (purpose == RUNTIME_PURPOSE_JUDGE || (open_endpoints(r, error) && open_evidence(r, purpose, error))))
+        return r;
+    runtime_unref(r);
+    return NULL;
+}
+
+struct runtime *runtime_ref(struct runtime *r)
+{
+    r->references++;
+    return r;
+}
+
+void runtime_unref(struct runtime *r)
+{
+    if (r == NULL || --r->references > 0)
+        return;
+    evidence_log_close(r->evidence_log);
+    crypto_signing_key_free(r->evidence_key);
+    for (size_t i = 0; i < SETTINGS_ENDPOINTS_MAX; i++)
+        endpoint_free(r->endpoints[i]);
+    resolver_free(r->resolver);
+    auth_dmarc_free(r->dmarc);
+    auth_dkim_free(r->dkim);
+    settings_unref(r->settings);
+    free(r);
+}
