@@ -1,1 +1,81 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * One connection of an MTA, and the mails that come over it, from events to an outcome. It knows nothing of
+ * libmilter: milter_glue and test_mode drive it, and so do the tests.
+ *
+ * A mail: session_begin, session_recipient for each, session_wants_message; if it does, session_header for
+ * each field, session_end_of_header, session_body for each piece, session_judge; then session_reset, which
+ * may come at any time.
+ */
+#ifndef SESSION_H
+#define SESSION_H
+
+#include "reply_record.h"
+#include "runtime.h"
+
+enum session_action {
+    SESSION_ACTION_TEMPFAIL = 0,
+    SESSION_ACTION_REJECT,
+    SESSION_ACTION_DISCARD, /* say yes and deliver to nobody */
+    SESSION_ACTION_ACCEPT,  /* deliver, after the edits */
+};
+
+enum { SESSION_TEXT_MAX_BYTES = 480, SESSION_ENHANCED_MAX_BYTES = 15, SESSION_RECIPIENTS_MAX = 16 };
+
+struct session_outcome {
+    enum session_action action;
+    int code; /* SMTP reply of TEMPFAIL and REJECT */
+    char enhanced[SESSION_ENHANCED_MAX_BYTES + 1];
+    char text[SESSION_TEXT_MAX_BYTES + 1]; /* printable ASCII */
+    bool drops_challenge_recipients;       /* ACCEPT: the others get their mail */
+    const char
+        *authentication_results; /* ACCEPT: a field body to add, NULL for none; belongs to the session */
+    const size_t *forged_fields; /* ACCEPT: Authentication-Results fields to delete, 1 for the first */
+    size_t forged_field_count;
+};
+
+struct session;
+
+struct session *session_new(void); /* NULL: out of memory */
+void session_free(struct session *s);
+
+void session_connect(struct session *s, const char *client_name, const char *client_address);
+void session_helo(struct session *s, const char *helo);
+
+/* A mail begins. Takes the reference to runtime. mail_from: as in MAIL FROM, with or without angle brackets.
+ */
+void session_begin(struct session *s, struct runtime *runtime, const char *mail_from);
+/* rcpt as in RCPT TO; it is kept as it stands for session_challenge_recipient. */
+void session_recipient(struct session *s, const char *rcpt);
+
+/*
+ * Whether the mail is for a challenge address at all; false: it is none of ours. Sets *outcome and returns
+ * true when the mail has to be put off at once (out of memory, MaxConcurrentReplies): outcome->action is then
+ * TEMPFAIL, else ACCEPT.
+ */
+bool session_wants_message(struct session *s, struct session_outcome *outcome);
+
+/* What the MTA tells of the mail; NULL where it does not. May be called more than once. */
+void session_describe(struct session *s, const char *queue_id, const char *tls_version);
+
+void session_header(struct session *s, struct span name, struct span value);
+void session_header_defect(struct session *s, enum message_defect defect, struct span where);
+void session_end_of_header(struct session *s);
+/* False once no more body is needed. */
+bool session_body(struct session *s, struct span piece);
+
+/* Judges and, where the purpose of the runtime is to, posts. progress may be NULL. */
+void session_judge(struct session *s, void (*progress)(void *context), void *context,
+                   struct session_outcome *outcome);
+
+/* After session_judge: the result object, for -t; NULL if there is none. Belongs to the session. */
+const char *session_result(const struct session *s);
+enum verdict session_verdict(const struct session *s);
+
+/* The challenge recipients as the MTA gave them, for deletion; NULL past the last. */
+const char *session_challenge_recipient(const struct session *s, size_t index);
+
+/* Forgets the mail, keeps the connection. */
+void session_reset(struct session *s);
+
+#endif

@@ -1,1 +1,212 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include "session.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "session_report.h"
+
+enum { HELD_TEXT_MAX_BYTES = 1024, DNS_TEXT_MAX_BYTES = 256 * 1024 };
+
+struct session *session_new(void)
+{
+    return calloc(1, sizeof(struct session));
+}
+
+void session_free(struct session *s)
+{
+    if (s == NULL)
+        return;
+    session_reset(s);
+    free(s->client_name);
+    free(s->client_address);
+    free(s->helo);
+    free(s);
+}
+
+static void hold(struct session *s, char **held, const char *text)
+{
+    free(*held);
+    *held = text != NULL ? strndup(text, HELD_TEXT_MAX_BYTES) : NULL;
+    if (text != NULL && *held == NULL)
+        s->is_out_of_memory = true;
+}
+
+void session_connect(struct session *s, const char *client_name, const char *client_address)
+{
+    hold(s, &s->client_name, client_name);
+    hold(s, &s->client_address, client_address);
+}
+
+void session_helo(struct session *s, const char *helo)
+{
+    hold(s, &s->helo, helo);
+}
+
+static struct span without_brackets(const char *path)
+{
+    struct span span = span_trim(span_from_string(path));
+    if (span.len >= 2 && span.data[0] == '<' && span.data[span.len - 1] == '>')
+        return span_slice(span, 1, span.len - 1);
+    return span;
+}
+
+void session_begin(struct session *s, struct runtime *runtime, const char *mail_from)
+{
+    session_reset(s);
+    s->runtime = runtime;
+    hold(s, &s->mail_from, mail_from);
+    if (s->mail_from != NULL) {
+        struct span bare = without_brackets(s->mail_from);
+        memmove(s->mail_from, bare.data, bare.len);
+        s->mail_from[bare.len] = '\0';
+    }
+}
+
+void session_recipient(struct session *s, const char *rcpt)
+{
+    struct mailbox mailbox;
+    if (mailbox_parse_path(span_from_string(rcpt), &mailbox) != OUTCOME_OK ||
+        settings_find_challenge(s->runtime->settings, &mailbox) == NULL) {
+        s->has_other_recipients = true;
+        return;
+    }
+    if (s->recipient_count == SESSION_RECIPIENTS_MAX) {
+        s->is_out_of_memory = true;
+        return;
+    }
+    hold(s, &s->recipients[s->recipient_count], rcpt);
+    if (s->recipients[s->recipient_count] != NULL)
+        s->recipient_count++;
+}
+
+static struct session_reply *new_reply(const struct settings *settings)
+{
+    const struct message_limits limits = {(size_t)settings->max_message_size,
+                                          (size_t)settings->max_header_fields};
+    struct session_reply *reply = calloc(1, sizeof *reply);
+    if (reply == NULL)
+        return NULL;
+    mime_text_init(&reply->text, limits.max_bytes);
+    strbuf_init(&reply->dns, DNS_TEXT_MAX_BYTES);
+    reply->message = message_new(&limits);
+    if (reply->message == NULL) {
+        session_judge_free_reply(reply);
+        return NULL;
+    }
+    reply->received_at = clock_wall_seconds(settings->test_time);
+    reply->began_ms = clock_monotonic_ms();
+    return reply;
+}
+
+bool session_wants_message(struct session *s, struct session_outcome *outcome)
+{
+    *outcome = (struct session_outcome){.action = SESSION_ACTION_ACCEPT};
+    if (s->runtime == NULL || (s->recipient_count == 0 && !s->is_out_of_memory))
+        return false;
+    if (++s->runtime->replies_under_way > s->runtime->settings->max_concurrent_replies) {
+        s->runtime->replies_under_way--;
+        session_report_put_off(outcome, "4.3.2",
+                               "Too many replies are being checked just now. The mail will be tried again.");
+        log_write(LOG_LEVEL_WARNING, "overload reason=MaxConcurrentReplies");
+        return true;
+    }
+    s->is_counted = true;
+    s->reply = s->is_out_of_memory ? NULL : new_reply(s->runtime->settings);
+    if (s->reply == NULL) {
+        session_report_put_off(outcome, "4.3.0",
+                               "The mail server is out of memory. The mail will be tried again.");
+        log_write(LOG_LEVEL_ERROR, "internal reason=memory");
+    }
+    return true;
+}
+
+void session_describe(struct session *s, const char *queue_id, const char *tls_version)
+{
+    if (queue_id != NULL)
+        (void)snprintf(s->queue_id, sizeof s->queue_id, "%s", queue_id);
+    if (tls_version != NULL)
+        (void)snprintf(s->tls_version, sizeof s->tls_version, "%s", tls_version);
+}
+
+void session_header(struct session *s, struct span name, struct span value)
+{
+    if (s->reply != NULL && message_add_field(s->reply->message, name, value) == OUTCOME_INTERNAL)
+        s->reply->is_message_broken = true;
+}
+
+void session_header_defect(struct session *s, enum message_defect defect, struct span where)
+{
+    if (s->reply != NULL)
+        message_note_defect(s->reply->message, defect, where);
+}
+
+void session_end_of_header(struct session *s)
+{
+    if (s->reply != NULL)
+        session_judge_header(s);
+}
+
+/*
+ * The look-ups start while the body still comes in, but only once the block is seen: a mail without one must
+ * not make us ask the DNS anything. Where an encoding hides it they start at the end.
+ */
+bool session_body(struct session *s, struct span piece)
+{
+    struct session_reply *r = s->reply;
+    if (r == NULL)
+        return false;
+    switch (message_add_body(r->message, piece)) {
+    case OUTCOME_OK:
+        break;
+    case OUTCOME_REJECTED:
+        return false;
+    case OUTCOME_INTERNAL:
+    case OUTCOME_ABSENT:
+    case OUTCOME_TEMPORARY:
+    case OUTCOME_BROKEN_INPUT:
+        r->is_message_broken = true;
+        return false;
+    }
+    if (span_find(piece, 0, SPAN_LITERAL("BEGIN ACME RESPONSE")) < piece.len)
+        session_judge_start_lookups(s);
+    return true;
+}
+
+const char *session_result(const struct session *s)
+{
+    return s->reply != NULL ? s->reply->result : NULL;
+}
+
+enum verdict session_verdict(const struct session *s)
+{
+    return s->reply != NULL ? s->reply->record.decision.verdict : VERDICT_UNSET;
+}
+
+const char *session_challenge_recipient(const struct session *s, size_t index)
+{
+    return index < s->recipient_count ? s->recipients[index] : NULL;
+}
+
+void session_reset(struct session *s)
+{
+    session_judge_free_reply(s->reply);
+    s->reply = NULL;
+    free(s->mail_from);
+    s->mail_from = NULL;
+    for (size_t i = 0; i < s->recipient_count; i++) {
+        free(s->recipients[i]);
+        s->recipients[i] = NULL;
+    }
+    s->recipient_count = 0;
+    s->has_other_recipients = false;
+    s->is_out_of_memory = false;
+    s->queue_id[0] = '\0';
+    s->tls_version[0] = '\0';
+    if (s->is_counted)
+        s->runtime->replies_under_way--;
+    s->is_counted = false;
+    runtime_unref(s->runtime);
+    s->runtime = NULL;
+}

@@ -1,1 +1,170 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* The end of a mail: form, DKIM, DMARC, verdict, post, answer. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "result_json.h"
+#include "session_internal.h"
+#include "session_report.h"
+
+static bool to_names_challenge(const struct mailbox *mailbox, void *context)
+{
+    const struct session *s = context;
+    for (size_t i = 0; i < s->recipient_count; i++) {
+        struct mailbox recipient;
+        if (mailbox_parse_path(span_from_string(s->recipients[i]), &recipient) == OUTCOME_OK &&
+            domain_equal(&recipient.domain, &mailbox->domain) &&
+            span_equal_nocase(span_from_string(recipient.local), span_from_string(mailbox->local)))
+            return true;
+    }
+    return false;
+}
+
+void session_judge_header(struct session *s)
+{
+    struct session_reply *r = s->reply;
+    reply_form_examine_header(r->message, to_names_challenge, s, &r->form, &r->findings);
+}
+
+void session_judge_start_lookups(struct session *s)
+{
+    struct session_reply *r = s->reply;
+    const struct settings *settings = s->runtime->settings;
+    if (r->dkim_check != NULL || !r->form.has_author ||
+        verdict_is_rejected(&r->findings, &settings->finding_policy))
+        return;
+    const struct auth_dkim_rules rules = {
+        .minimum_key_bits = (unsigned)settings->minimum_key_bits,
+        .max_signatures = (unsigned)settings->max_signatures,
+        .clock_skew_seconds = settings->clock_skew_ms / 1000,
+        .now = r->received_at,
+    };
+    r->dns_deadline = deadline_in(settings->dns_timeout_ms);
+    r->dkim_check =
+        auth_dkim_start(s->runtime->dkim, r->message, &r->form.author.domain, &rules, s->runtime->resolver);
+    r->dmarc_check =
+        auth_dmarc_start(s->runtime->dmarc, &r->form.author.domain,
+                         (enum auth_dmarc_discovery)settings->dmarc_discovery, s->runtime->resolver);
+}
+
+void session_judge_free_reply(struct session_reply *r)
+{
+    if (r == NULL)
+        return;
+    auth_dkim_check_free(r->dkim_check);
+    auth_dmarc_check_free(r->dmarc_check);
+    message_free(r->message);
+    mime_text_clear(&r->text);
+    strbuf_clear(&r->dns);
+    free(r->result);
+    free(r->authentication_results);
+    free(r->forged_fields);
+    free(r);
+}
+
+struct to_search {
+    struct mailbox wanted;
+    bool is_found;
+};
+
+static bool visit_to(const struct mailbox *m, void *context)
+{
+    struct to_search *search = context;
+    search->is_found = domain_equal(&search->wanted.domain, &m->domain) &&
+                       span_equal_nocase(span_from_string(search->wanted.local), span_from_string(m->local));
+    return !search->is_found;
+}
+
+/* The challenge address that the mail came to: of several the first that the To field names, else the first.
+ */
+static bool choose_challenge(struct session *s)
+{
+    struct session_reply *r = s->reply;
+    struct mailbox best;
+    bool is_found = false;
+    struct message_field to = {0};
+    (void)message_find(r->message, SPAN_LITERAL("To"), &to);
+    for (size_t i = 0; i < s->recipient_count && !is_found; i++) {
+        struct to_search search = {.is_found = false};
+        if (mailbox_parse_path(span_from_string(s->recipients[i]), &search.wanted) != OUTCOME_OK)
+            continue;
+        mailbox_visit_list(to.value, visit_to, &search);
+        if (i == 0 || search.is_found)
+            best = search.wanted;
+        is_found = search.is_found;
+    }
+    r->challenge = settings_find_challenge(s->runtime->settings, &best);
+    mailbox_format(&best, r->address);
+    return r->challenge != NULL;
+}
+
+static enum auth_result aligned_result(const struct session_reply *r, int chosen)
+{
+    return chosen >= 0 ? r->dkim.signatures[chosen].result : AUTH_RESULT_NONE;
+}
+
+/* DKIM and DMARC, for a reply whose form is in order. */
+static enum outcome authenticate(struct session *s)
+{
+    struct session_reply *r = s->reply;
+    const struct finding_policy *policy = &s->runtime->settings->finding_policy;
+    int64_t began = clock_monotonic_ms();
+    session_judge_start_lookups(s);
+    if (r->dkim_check == NULL || r->dmarc_check == NULL)
+        return OUTCOME_INTERNAL;
+    enum outcome outcome = auth_dkim_finish(r->dkim_check, r->dns_deadline, &r->dkim, &r->dns);
+    if (outcome != OUTCOME_OK)
+        return outcome;
+    int chosen = verdict_choose_signature(&r->dkim, policy);
+    verdict_add_dkim(&r->dkim, chosen, &r->findings);
+    r->record.dkim = &r->dkim;
+    r->record.chosen = chosen >= 0 ? &r->dkim.signatures[chosen] : NULL;
+    outcome =
+        auth_dmarc_finish(r->dmarc_check, aligned_result(r, chosen), r->dns_deadline, &r->dmarc, &r->dns);
+    r->dns_ms = clock_monotonic_ms() - began;
+    if (outcome != OUTCOME_OK)
+        return outcome;
+    verdict_add_dmarc(&r->dmarc, &r->findings);
+    r->record.dmarc = &r->dmarc;
+    return OUTCOME_OK;
+}
+
+/* Everything up to the verdict. False: a failure of ours, which leaves the verdict a temporary error. */
+static bool judge(struct session *s)
+{
+    struct session_reply *r = s->reply;
+    const struct settings *settings = s->runtime->settings;
+    const struct mime_limits limits = {(unsigned)settings->max_mime_depth,
+                                       (unsigned)settings->max_mime_parts};
+    r->record.decision = (struct verdict_decision){VERDICT_TEMPERROR, FINDING_NONE};
+    message_end(r->message);
+    if (r->is_message_broken || !choose_challenge(s))
+        return false;
+    if (message_is_too_large(r->message) || message_has_too_many_fields(r->message))
+        finding_list_add(&r->findings, FINDING_MESSAGE_TOO_LARGE, NULL);
+    else if (reply_form_examine_body(r->message, &limits, &r->text, &r->form, &r->findings) != OUTCOME_OK)
+        return false;
+    if (!verdict_is_rejected(&r->findings, &settings->finding_policy) && authenticate(s) != OUTCOME_OK)
+        return false;
+    r->record.decision = verdict_decide(&r->findings, &settings->finding_policy, &r->form, r->record.chosen);
+    return true;
+}
+
+void session_judge(struct session *s, void (*progress)(void *context), void *context,
+                   struct session_outcome *outcome)
+{
+    struct session_reply *r = s->reply;
+    *outcome = (struct session_outcome){.action = SESSION_ACTION_TEMPFAIL};
+    if (r == NULL) {
+        session_report_put_off(outcome, "4.3.0",
+                               "The mail could not be checked just now. It will be tried again.");
+        return;
+    }
+    session_report_fill_record(s);
+    bool ok = judge(s) && session_report_encode(s);
+    if (!ok)
+        log_write(LOG_LEVEL_ERROR, "internal reason=memory");
+    session_report_deliver(s, ok, progress, context, outcome);
+    session_report_log(s, outcome);
+}

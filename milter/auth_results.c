@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "auth_results.h"
+
+enum { COMMENT_DEPTH_MAX = 16 };
+
+static const char *word(enum auth_result result)
+{
+    const char *name = name_table_name(auth_result_names, (int)result);
+    return result == AUTH_RESULT_UNKNOWN || name == NULL ? "none" : name;
+}
+
+bool auth_results_append(const struct reply_record *record, const char *authserv_id, struct strbuf *out)
+{
+    (void)strbuf_append_format(out, "%s;\n\tdkim=%s", authserv_id,
+                               word(record->chosen != NULL ? record->chosen->result : AUTH_RESULT_NONE));
+    if (record->chosen != NULL)
+        (void)strbuf_append_format(out, " header.d=%s header.s=%s header.a=%s", record->chosen->domain.name,
+                                   record->chosen->selector, record->chosen->algorithm);
+    (void)strbuf_append_format(out, ";\n\tdmarc=%s",
+                               word(record->dmarc != NULL ? record->dmarc->result : AUTH_RESULT_NONE));
+    if (record->form->has_author)
+        (void)strbuf_append_format(out, " header.from=%s", record->form->author.domain.name);
+    return out->error == STRBUF_ERROR_NONE;
+}
+
+/* Skips white space and comments; a comment that never ends takes everything. */
+static size_t skip_cfws(struct span s, size_t at)
+{
+    unsigned depth = 0;
+    for (; at < s.len; at++) {
+        char c = s.data[at];
+        if (c == '\\' && depth > 0)
+            at++;
+        else if (c == '(' && depth < COMMENT_DEPTH_MAX)
+            depth++;
+        else if (c == ')' && depth > 0)
+            depth--;
+        else if (depth == 0 && !byte_is_blank(c) && c != '\r' && c != '\n')
+            break;
+    }
+    return at < s.len ? at : s.len;
+}
+
+bool auth_results_claims(struct span field_body, const char *authserv_id)
+{
+    size_t from = skip_cfws(field_body, 0);
+    bool is_quoted = from < field_body.len && field_body.data[from] == '"';
+    size_t to = from += is_quoted;
+    while (to < field_body.len) {
+        char c = field_body.data[to];
+        if (is_quoted ? c == '"' : byte_is_blank(c) || c == ';' || c == '(' || c == '\r' || c == '\n')
+            break;
+        to++;
+    }
+    return span_equal_nocase(span_slice(field_body, from, to), span_from_string(authserv_id));
+}

@@ -1,0 +1,349 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "session_report.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "auth_results.h"
+#include "result_json.h"
+#include "result_jws.h"
+
+enum { SHOWN_TOKEN_BYTES = 6 };
+
+static void answer(struct session_outcome *outcome, enum session_action action, int code,
+                   const char *enhanced, const char *text)
+{
+    *outcome = (struct session_outcome){.action = action, .code = code};
+    (void)snprintf(outcome->enhanced, sizeof outcome->enhanced, "%s", enhanced);
+    (void)snprintf(outcome->text, sizeof outcome->text, "%s", text);
+}
+
+void session_report_put_off(struct session_outcome *outcome, const char *enhanced, const char *text)
+{
+    answer(outcome, SESSION_ACTION_TEMPFAIL, 451, enhanced, text);
+}
+
+static const char *known(const char *text)
+{
+    return text != NULL && *text != '\0' ? text : NULL;
+}
+
+void session_report_fill_record(struct session *s)
+{
+    struct session_reply *r = s->reply;
+    r->record.policy = &s->runtime->settings->finding_policy;
+    r->record.findings = &r->findings;
+    r->record.challenge_address = r->address;
+    r->record.form = &r->form;
+    r->record.received_at = r->received_at;
+    r->record.milter_name = s->runtime->settings->authserv_id;
+    r->record.milter_version = PACKAGE_VERSION;
+    r->record.smtp = (struct reply_smtp){
+        .client_address = known(s->client_address),
+        .client_name = known(s->client_name),
+        .helo = known(s->helo),
+        .mail_from = s->mail_from,
+        .queue_id = known(s->queue_id),
+        .tls_version = known(s->tls_version),
+    };
+}
+
+static bool hash_message(struct session_reply *r)
+{
+    uint8_t digest[CRYPTO_SHA256_BYTES];
+    struct crypto_sha256 *hash = crypto_sha256_new();
+    bool ok = hash != NULL && crypto_sha256_add(hash, message_header_bytes(r->message)) &&
+              crypto_sha256_add(hash, SPAN_LITERAL("\r\n")) &&
+              crypto_sha256_add(hash, message_body(r->message)) && crypto_sha256_finish(hash, digest);
+    crypto_sha256_free(hash);
+    if (ok)
+        crypto_hex(digest, sizeof digest, r->record.message_sha256);
+    return ok;
+}
+
+bool session_report_encode(struct session *s)
+{
+    struct session_reply *r = s->reply;
+    if (!hash_message(r) || !result_json_make_id(&r->record, r->record.id))
+        return false;
+    r->result = result_json_encode(&r->record);
+    return r->result != NULL;
+}
+
+/* The body to post: the object, or its JWS. NULL: out of memory. Freed by the caller if it is not the result.
+ */
+static char *make_body(struct session *s)
+{
+    struct crypto_signing_key *key = s->runtime->evidence_key;
+    if (key == NULL)
+        return s->reply->result;
+    return result_jws_sign(key, span_from_string(s->reply->result));
+}
+
+static bool write_evidence(struct session *s, const char *body, char path[static EVIDENCE_PATH_MAX_BYTES])
+{
+    struct session_reply *r = s->reply;
+    const struct settings *settings = s->runtime->settings;
+    path[0] = '\0';
+    if (s->runtime->evidence_log != NULL &&
+        evidence_log_append(s->runtime->evidence_log, span_from_string(r->result)) != OUTCOME_OK)
+        return false;
+    if (settings->evidence_directory == NULL || r->record.decision.verdict != VERDICT_PASS)
+        return true;
+    const struct evidence_folder folder = {
+        .message = message_header_bytes(r->message),
+        .body = message_body(r->message),
+        .dns = strbuf_view(&r->dns),
+        .result = span_from_string(body),
+        .is_signed = s->runtime->evidence_key != NULL,
+    };
+    return evidence_folder_write(settings->evidence_directory, r->record.id, r->received_at, &folder, path) ==
+           OUTCOME_OK;
+}
+
+static void add_answer_to_evidence(const char *path, const struct endpoint_answer *answer_got)
+{
+    struct strbuf text;
+    if (path[0] == '\0')
+        return;
+    strbuf_init(&text, 4 * RESULT_DETAIL_MAX_BYTES);
+    (void)strbuf_append_format(&text, "{\"status\":%d,\"attempts\":%u,\"detail\":\"", answer_got->http_status,
+                               answer_got->attempts);
+    for (const char *p = answer_got->detail; *p != '\0'; p++)
+        (void)(*p == '"' || *p == '\\' ? strbuf_append_format(&text, "\\%c", *p)
+                                       : strbuf_append_byte(&text, *p));
+    (void)strbuf_append_string(&text, "\"}\n");
+    if (evidence_folder_add_answer(path, strbuf_view(&text)) != OUTCOME_OK)
+        log_write(LOG_LEVEL_ERROR, "evidence reason=answer.json");
+    strbuf_clear(&text);
+}
+
+static void map_answer(const struct endpoint_answer *got, struct session_outcome *outcome)
+{
+    switch (got->outcome) {
+    case OUTCOME_OK:
+        *outcome = (struct session_outcome){.action = SESSION_ACTION_ACCEPT};
+        return;
+    case OUTCOME_REJECTED:
+        answer(outcome, SESSION_ACTION_REJECT, 550, "5.7.1",
+               got->detail[0] != '\0'
+                   ? got->detail
+                   : "The certificate authority does not take this reply. Its challenge is unknown, "
+                     "used or expired: ask for a new one.");
+        return;
+    case OUTCOME_BROKEN_INPUT:
+        log_write(LOG_LEVEL_ERROR, "endpoint-credentials status=%d error=\"%s\"", got->http_status,
+                  got->error);
+        session_report_put_off(
+            outcome, "4.3.5",
+            "The certificate authority's mail system is set up wrong. The mail will be tried again.");
+        return;
+    case OUTCOME_INTERNAL:
+    case OUTCOME_ABSENT:
+    case OUTCOME_TEMPORARY:
+        break;
+    }
+    log_write(LOG_LEVEL_WARNING, "endpoint-unavailable status=%d attempts=%u error=\"%s\"", got->http_status,
+              got->attempts, got->error);
+    session_report_put_off(
+        outcome, "4.3.0",
+        "The certificate authority's server cannot be reached just now. The mail will be tried again.");
+}
+
+static void post(struct session *s, const char *body, void (*progress)(void *), void *context)
+{
+    struct session_reply *r = s->reply;
+    const struct endpoint_request request = {
+        .id = r->record.id,
+        .content_type = s->runtime->evidence_key != NULL ? "application/jose+json" : "application/json",
+        .body = span_from_string(body),
+        .progress = progress,
+        .context = context,
+    };
+    int64_t began = clock_monotonic_ms();
+    endpoint_post(s->runtime->endpoints[r->challenge->endpoint], &request, &r->answer);
+    r->endpoint_ms = clock_monotonic_ms() - began;
+}
+
+static void refuse(const struct session_reply *r, struct session_outcome *outcome)
+{
+    bool is_reject = r->record.decision.verdict == VERDICT_REJECT;
+    if (r->record.decision.reason == FINDING_NONE) {
+        session_report_put_off(outcome, "4.3.0",
+                               "The mail could not be checked just now. It will be tried again.");
+        return;
+    }
+    const struct finding_rule *rule = finding_rule(r->record.decision.reason);
+    struct strbuf text;
+    strbuf_init(&text, SESSION_TEXT_MAX_BYTES);
+    (void)finding_append_text(rule->id, &text);
+    answer(outcome, is_reject ? SESSION_ACTION_REJECT : SESSION_ACTION_TEMPFAIL, rule->code, rule->enhanced,
+           strbuf_string(&text));
+    strbuf_clear(&text);
+}
+
+/* Posts where that is wanted, and turns what came of it into an SMTP answer. */
+static void post_and_answer(struct session *s, void (*progress)(void *), void *context,
+                            struct session_outcome *outcome)
+{
+    struct session_reply *r = s->reply;
+    bool is_pass = r->record.decision.verdict == VERDICT_PASS;
+    bool is_posted =
+        is_pass || (r->record.decision.verdict == VERDICT_REJECT && s->runtime->settings->report_rejects);
+    char evidence[EVIDENCE_PATH_MAX_BYTES];
+    char *body = make_body(s);
+    if (body == NULL || !write_evidence(s, body, evidence)) {
+        log_write(LOG_LEVEL_ERROR, "evidence reason=write");
+        session_report_put_off(outcome, "4.3.1",
+                               "The mail could not be recorded just now. It will be tried again.");
+    } else if (!is_posted || s->runtime->endpoints[r->challenge->endpoint] == NULL) {
+        if (is_pass)
+            *outcome = (struct session_outcome){.action = SESSION_ACTION_ACCEPT};
+        else
+            refuse(r, outcome);
+    } else {
+        post(s, body, progress, context);
+        if (is_pass)
+            map_answer(&r->answer, outcome);
+        else
+            refuse(r, outcome);
+        add_answer_to_evidence(evidence, &r->answer);
+    }
+    if (body != r->result)
+        free(body);
+}
+
+/* Authentication-Results fields that claim our name, and ours. Out of memory: the mail is put off. */
+static bool edit_fields(struct session *s, struct session_outcome *outcome)
+{
+    struct session_reply *r = s->reply;
+    const char *own = s->runtime->settings->authserv_id;
+    size_t count = message_count(r->message, SPAN_LITERAL("Authentication-Results"));
+    struct strbuf text;
+    strbuf_init(&text, AUTH_RESULTS_MAX_BYTES);
+    (void)auth_results_append(&r->record, own, &text);
+    r->authentication_results = strbuf_take(&text);
+    r->forged_fields = calloc(count + 1, sizeof *r->forged_fields);
+    if (r->authentication_results == NULL || r->forged_fields == NULL)
+        return false;
+    size_t nth = 0;
+    for (size_t i = 0; i < message_field_count(r->message); i++) {
+        struct message_field field = message_field_at(r->message, i);
+        if (!span_equal_nocase(span_trim(field.name), SPAN_LITERAL("Authentication-Results")))
+            continue;
+        nth++;
+        if (auth_results_claims(field.value, own) && r->forged_field_count < count)
+            r->forged_fields[r->forged_field_count++] = nth;
+    }
+    outcome->authentication_results = r->authentication_results;
+    outcome->forged_fields = r->forged_fields;
+    outcome->forged_field_count = r->forged_field_count;
+    return true;
+}
+
+/* What the administrator wants done with a reply that was taken (Disposition) or refused (OnReject). */
+static void dispose(struct session *s, struct session_outcome *outcome)
+{
+    const struct settings *settings = s->runtime->settings;
+    bool is_taken = outcome->action == SESSION_ACTION_ACCEPT;
+    if (outcome->action == SESSION_ACTION_TEMPFAIL)
+        return;
+    if (!is_taken && settings->on_reject == SETTINGS_ON_REJECT_REJECT)
+        return;
+    bool is_delivered = is_taken ? settings->disposition == SETTINGS_DISPOSITION_DELIVER
+                                 : settings->on_reject == SETTINGS_ON_REJECT_DELIVER;
+    outcome->action =
+        is_delivered || s->has_other_recipients ? SESSION_ACTION_ACCEPT : SESSION_ACTION_DISCARD;
+    outcome->drops_challenge_recipients = !is_delivered && s->has_other_recipients;
+    if (is_delivered && !edit_fields(s, outcome))
+        session_report_put_off(outcome, "4.3.0",
+                               "The mail server is out of memory. The mail will be tried again.");
+}
+
+void session_report_deliver(struct session *s, bool is_judged, void (*progress)(void *context), void *context,
+                            struct session_outcome *outcome)
+{
+    if (s->runtime->settings->mode == SETTINGS_MODE_SHADOW) {
+        *outcome = (struct session_outcome){.action = SESSION_ACTION_ACCEPT};
+        return;
+    }
+    if (!is_judged) {
+        session_report_put_off(outcome, "4.3.0",
+                               "The mail could not be checked just now. It will be tried again.");
+        return;
+    }
+    post_and_answer(s, progress, context, outcome);
+    dispose(s, outcome);
+}
+
+static void log_findings(struct log_line *line, const struct finding_list *findings)
+{
+    struct strbuf text;
+    strbuf_init(&text, LOG_VALUE_BYTES);
+    enum finding_id last = FINDING_NONE;
+    for (size_t i = 0; i < findings->count; i++) {
+        if (findings->items[i].id != last)
+            (void)strbuf_append_format(&text, "%s%s", last != FINDING_NONE ? "," : "",
+                                       finding_rule(findings->items[i].id)->name);
+        last = findings->items[i].id;
+    }
+    if (text.len > 0)
+        log_line_add(line, "findings", strbuf_view(&text));
+    strbuf_clear(&text);
+}
+
+static void log_who(struct log_line *line, const struct session *s)
+{
+    const struct session_reply *r = s->reply;
+    char from[MAILBOX_MAX_BYTES + 1];
+    if (r->form.has_author) {
+        mailbox_format(&r->form.author, from);
+        log_line_add_string(line, "from", from);
+    }
+    log_line_add_string(line, "to", r->address);
+    if (r->record.chosen != NULL) {
+        log_line_add_string(line, "domain", r->record.chosen->domain.name);
+        log_line_add_string(line, "selector", r->record.chosen->selector);
+        log_line_add_string(line, "algorithm", r->record.chosen->algorithm);
+    }
+    if (r->record.dmarc != NULL) {
+        log_line_add_string(line, "dmarc", name_table_name(auth_result_names, (int)r->dmarc.result));
+        if (r->dmarc.policy != AUTH_POLICY_UNKNOWN)
+            log_line_add_string(line, "policy", name_table_name(auth_policy_names, (int)r->dmarc.policy));
+    }
+    if (r->record.chosen != NULL)
+        log_line_add_string(line, "dnssec",
+                            name_table_name(dnssec_status_names, (int)r->record.chosen->dnssec));
+    if (r->form.has_token) {
+        struct span token = span_from_string(r->form.subject.token);
+        log_line_add(line, "token",
+                     s->runtime->settings->log_tokens ? token : span_slice(token, 0, SHOWN_TOKEN_BYTES));
+    }
+}
+
+void session_report_log(const struct session *s, const struct session_outcome *outcome)
+{
+    const struct session_reply *r = s->reply;
+    struct log_line line;
+    log_line_begin(&line, "reply");
+    log_line_add_string(&line, "verdict", name_table_name(verdict_names, (int)r->record.decision.verdict));
+    if (r->record.decision.reason != FINDING_NONE)
+        log_line_add_string(&line, "reason", finding_rule(r->record.decision.reason)->name);
+    if (outcome->code != 0) {
+        log_line_add_number(&line, "code", outcome->code);
+        log_line_add_string(&line, "enhanced", outcome->enhanced);
+    }
+    if (s->runtime->settings->mode == SETTINGS_MODE_SHADOW)
+        log_line_add_string(&line, "mode", "shadow");
+    log_who(&line, s);
+    if (r->answer.attempts > 0)
+        log_line_add_number(&line, "endpoint", r->answer.http_status);
+    log_line_add_number(&line, "dns_ms", r->dns_ms);
+    log_line_add_number(&line, "endpoint_ms", r->endpoint_ms);
+    log_line_add_number(&line, "total_ms", clock_monotonic_ms() - r->began_ms);
+    log_findings(&line, &r->findings);
+    if (r->record.id[0] != '\0')
+        log_line_add_string(&line, "id", r->record.id);
+    log_line_write(&line, LOG_LEVEL_INFO);
+}

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What becomes of a verdict: the result object, the evidence, the post, the SMTP answer, the log line.
+ */
+#ifndef SESSION_REPORT_H
+#define SESSION_REPORT_H
+
+#include "session_internal.h"
+
+void session_report_put_off(struct session_outcome *outcome, const char *enhanced, const char *text);
+void session_report_fill_record(struct session *s);
+/* Makes id and result object; false: out of memory. */
+bool session_report_encode(struct session *s);
+/* Evidence, post and the SMTP answer. is_judged: false after a failure of ours. */
+void session_report_deliver(struct session *s, bool is_judged, void (*progress)(void *context), void *context,
+                            struct session_outcome *outcome);
+void session_report_log(const struct session *s, const struct session_outcome *outcome);
+
+#endif
