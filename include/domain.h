@@ -28,4 +28,6 @@ bool domain_equal(const struct domain *a, const struct domain *b);
 bool domain_is_within(const struct domain *name, const struct domain *parent);
 bool domain_is_set(const struct domain *d);
 
+const char *domain_library_text(void);
+
 #endif

@@ -1,1 +1,267 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include "daemon.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <poll.h>
+#include <pthread.h>
+#include <pwd.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "milter_glue.h"
+#include "runtime.h"
+
+enum { USER_BUFFER_BYTES = 16384, DRAIN_MS = 30000, POLL_MS = 50, TICK_MS = 1000 };
+
+static volatile sig_atomic_t wants_reload;
+static volatile sig_atomic_t wants_stop;
+
+static void on_signal(int number)
+{
+    if (number == SIGHUP)
+        wants_reload = 1;
+    else
+        wants_stop = 1;
+}
+
+/*
+ * libmilter has a thread of its own that waits for SIGHUP, SIGTERM and SIGINT, and ends everything on any of
+ * them. The kernel hands a signal of the process to the main thread if that one does not block it, so the
+ * main thread only waits for signals, with handlers, and libmilter runs in another.
+ */
+static void catch_signals(void)
+{
+    struct sigaction action = {.sa_handler = on_signal};
+    sigemptyset(&action.sa_mask);
+    (void)sigaction(SIGHUP, &action, NULL);
+    (void)sigaction(SIGTERM, &action, NULL);
+    (void)sigaction(SIGINT, &action, NULL);
+    action.sa_handler = SIG_IGN;
+    (void)sigaction(SIGPIPE, &action, NULL);
+}
+
+static int complain(int code, const char *what, const char *why)
+{
+    log_write(LOG_LEVEL_ERROR, "%s: %s", what, why);
+    return code;
+}
+
+/* Whom root becomes; nobody when root did not start us. */
+struct identity {
+    bool is_needed;
+    uid_t user;
+    gid_t group;
+};
+
+static int find_identity(const char *name, struct identity *out)
+{
+    char buffer[USER_BUFFER_BYTES];
+    struct passwd entry, *found = NULL;
+    *out = (struct identity){.is_needed = geteuid() == 0};
+    if (!out->is_needed)
+        return EX_OK;
+    if (getpwnam_r(name, &entry, buffer, sizeof buffer, &found) != 0 || found == NULL)
+        return complain(EX_CONFIG, "UserID: no such user", name);
+    if (found->pw_uid == 0)
+        return complain(EX_CONFIG, "UserID: the milter does not run as root", name);
+    out->user = found->pw_uid;
+    out->group = found->pw_gid;
+    return EX_OK;
+}
+
+/* For good; what only root may do was done before. */
+static int become(const struct identity *identity, const char *name)
+{
+    if (!identity->is_needed)
+        return EX_OK;
+    if (initgroups(name, identity->group) != 0 || setgid(identity->group) != 0 ||
+        setuid(identity->user) != 0 || setuid(0) == 0)
+        return complain(EX_SOFTWARE, "UserID: cannot become", name);
+    (void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+    return EX_OK;
+}
+
+static bool is_unix_socket(const struct settings *s)
+{
+    return strncmp(s->socket, "inet", 4) != 0;
+}
+
+static const char *socket_path(const struct settings *s)
+{
+    return strchr(s->socket, '/');
+}
+
+/* Whoever owns the socket's file may change its mode and, in a folder of his, take it away. */
+static void give_socket(const struct settings *s, const struct identity *identity)
+{
+    if (identity->is_needed && is_unix_socket(s) && chown(socket_path(s), identity->user, (gid_t)-1) != 0)
+        log_write(LOG_LEVEL_WARNING, "socket reason=chown path=%s", socket_path(s));
+}
+
+static bool go_to_background(void)
+{
+    pid_t pid = fork();
+    if (pid < 0)
+        return false;
+    if (pid > 0)
+        _exit(EX_OK);
+    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    bool ok = setsid() >= 0 && chdir("/") == 0 && null >= 0 && dup2(null, STDIN_FILENO) >= 0 &&
+              dup2(null, STDOUT_FILENO) >= 0 && dup2(null, STDERR_FILENO) >= 0;
+    if (null > STDERR_FILENO)
+        close(null);
+    return ok;
+}
+
+static void warn_of_test_settings(const struct settings *s)
+{
+    if (s->test_dns_data != NULL)
+        log_write(LOG_LEVEL_WARNING, "test-setting TestDNSData=%s: DNS is not asked", s->test_dns_data);
+    if (s->test_time != 0)
+        log_write(LOG_LEVEL_WARNING, "test-setting TestTime=%lld: the clock stands still",
+                  (long long)s->test_time);
+}
+
+/* The file may have been moved away even where the new configuration is no good. */
+static void reopen_evidence_log(void)
+{
+    struct runtime *runtime = milter_glue_runtime();
+    if (runtime->evidence_log != NULL && !evidence_log_reopen(runtime->evidence_log))
+        log_write(LOG_LEVEL_ERROR, "evidence reason=reopen");
+    runtime_unref(runtime);
+}
+
+static void reload(const char *file)
+{
+    struct strbuf error;
+    strbuf_init(&error, SETTINGS_LINE_MAX_BYTES);
+    struct settings *settings = settings_load(file, &error);
+    struct runtime *runtime =
+        settings != NULL ? runtime_new(settings, RUNTIME_PURPOSE_SERVE, NULL, &error) : NULL;
+    if (runtime == NULL) {
+        log_write(LOG_LEVEL_ERROR, "reload-failed, the old configuration stays: %s", strbuf_string(&error));
+        reopen_evidence_log();
+    } else {
+        log_set_level((enum log_level)runtime->settings->log_level);
+        warn_of_test_settings(runtime->settings);
+        milter_glue_replace_runtime(runtime);
+        log_write(LOG_LEVEL_INFO, "reloaded file=%s", file);
+    }
+    strbuf_clear(&error);
+}
+
+static bool is_idle(void)
+{
+    struct runtime *runtime = milter_glue_runtime();
+    bool idle = runtime->replies_under_way == 0;
+    runtime_unref(runtime);
+    return idle;
+}
+
+static void nap(int ms)
+{
+    (void)poll(NULL, 0, ms);
+}
+
+/* No new connections; replies under way end, for as long as the contract gives them. */
+static void drain(const struct settings *s)
+{
+    if (is_unix_socket(s))
+        (void)unlink(socket_path(s));
+    milter_glue_stop();
+    struct deadline deadline = deadline_in(DRAIN_MS);
+    while (!is_idle() && !deadline_passed(deadline))
+        nap(POLL_MS);
+    log_write(LOG_LEVEL_INFO, is_idle() ? "stopped" : "stopped reason=drain-timeout");
+}
+
+struct server {
+    struct runtime *runtime;
+    atomic_bool has_failed;
+};
+
+static void *serve(void *context)
+{
+    struct server *server = context;
+    if (!milter_glue_serve(server->runtime))
+        server->has_failed = true;
+    return NULL;
+}
+
+static int wait_for_signals(struct server *server, struct settings *settings)
+{
+    while (!wants_stop && !server->has_failed) {
+        nap(TICK_MS);
+        if (wants_reload) {
+            wants_reload = 0;
+            reload(settings->file);
+        }
+    }
+    if (server->has_failed)
+        return complain(EX_SOFTWARE, "libmilter", "ended without being asked to");
+    drain(settings);
+    /* libmilter's listener looks up every five seconds only, and holds nothing worth waiting for. */
+    _exit(EX_OK);
+}
+
+static int serve_until_signalled(struct settings *settings)
+{
+    struct strbuf error;
+    strbuf_init(&error, SETTINGS_LINE_MAX_BYTES);
+    struct server server = {.runtime =
+                                runtime_new(settings_ref(settings), RUNTIME_PURPOSE_SERVE, NULL, &error)};
+    if (server.runtime == NULL) {
+        int code = complain(EX_CONFIG, "configuration", strbuf_string(&error));
+        strbuf_clear(&error);
+        return code;
+    }
+    pthread_t thread;
+    milter_glue_replace_runtime(runtime_ref(server.runtime));
+    warn_of_test_settings(settings);
+    log_write(LOG_LEVEL_INFO, "started version=%s socket=%s mode=%s", PACKAGE_VERSION, settings->socket,
+              settings->mode == SETTINGS_MODE_SHADOW ? "shadow" : "enforce");
+    catch_signals();
+    if (pthread_create(&thread, NULL, serve, &server) != 0)
+        return complain(EX_SOFTWARE, "thread", "cannot be started");
+    (void)pthread_detach(thread);
+    return wait_for_signals(&server, settings);
+}
+
+static int start(struct settings *settings, bool stays_in_foreground)
+{
+    struct identity identity;
+    char why[MILTER_GLUE_WHY_BYTES];
+    int code = find_identity(settings->user_id, &identity);
+    if (code != EX_OK)
+        return code;
+    if (!milter_glue_listen(settings, why))
+        return complain(EX_UNAVAILABLE, "Socket", why);
+    give_socket(settings, &identity);
+    code = become(&identity, settings->user_id);
+    if (code != EX_OK)
+        return code;
+    if (!stays_in_foreground) {
+        log_open_syslog("acme-milter", settings->syslog_facility);
+        if (!go_to_background())
+            return complain(EX_SOFTWARE, "background", "cannot go there");
+    }
+    if (!endpoint_start_library())
+        return complain(EX_SOFTWARE, "libcurl", "does not start");
+    return serve_until_signalled(settings);
+}
+
+int daemon_run(struct settings *settings, bool stays_in_foreground)
+{
+    log_open_stderr();
+    log_set_level((enum log_level)settings->log_level);
+    int code = start(settings, stays_in_foreground);
+    settings_unref(settings);
+    return code;
+}

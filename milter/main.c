@@ -1,5 +1,180 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-int main(void)
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sysexits.h>
+
+#include "daemon.h"
+#include "milter_glue.h"
+#include "org_domain.h"
+#include "result_json.h"
+#include "test_mode.h"
+
+enum action {
+    ACTION_SERVE = 1,
+    ACTION_CHECK,
+    ACTION_TEST,
+    ACTION_VERSION,
+    ACTION_HELP,
+    ACTION_USAGE,
+};
+
+struct call {
+    enum action action;
+    const char *file;
+    bool stays_in_foreground;
+    struct test_mode_options test;
+};
+
+static const struct option long_options[] = {
+    {"config", required_argument, NULL, 'c'},
+    {"foreground", no_argument, NULL, 'f'},
+    {"check-config", no_argument, NULL, 'n'},
+    {"test", no_argument, NULL, 't'},
+    {"dns-file", required_argument, NULL, 'D'},
+    {"sender", required_argument, NULL, 's'},
+    {"recipient", required_argument, NULL, 'r'},
+    {"client-address", required_argument, NULL, 'a'},
+    {"post", no_argument, NULL, 'p'},
+    {"version", no_argument, NULL, 'V'},
+    {"help", no_argument, NULL, 'h'},
+    {NULL, 0, NULL, 0},
+};
+
+static const char usage_text[] =
+    "Usage: acme-milter [-f] [-c FILE]\n"
+    "       acme-milter -n [-c FILE]\n"
+    "       acme-milter -t [-c FILE] [-D DNSFILE] [-s SENDER] [-r RECIPIENT] [-a CLIENT-IP] [-p] MESSAGE...\n"
+    "       acme-milter -V\n"
+    "\n"
+    "  -c, --config FILE            configuration, default " SETTINGS_DEFAULT_FILE "\n"
+    "  -f, --foreground             stay in the foreground and log to standard error\n"
+    "  -n, --check-config           check the configuration and print the settings in force\n"
+    "  -t, --test                   judge mail files (- is standard input), one JSON object a line\n"
+    "  -D, --dns-file DNSFILE       take DNS answers from a file and from nowhere else\n"
+    "  -s, --sender SENDER          envelope sender of the mails\n"
+    "  -r, --recipient RECIPIENT    challenge address they came to, default the first one configured\n"
+    "  -a, --client-address IP      address they came from\n"
+    "  -p, --post                   also post passing ones to the ACME server\n"
+    "  -V, --version                version, and the libraries in use\n"
+    "  -h, --help                   this text\n";
+
+static bool set_action(struct call *call, enum action action)
 {
-    return 70;
+    bool is_free = call->action == ACTION_SERVE || call->action == action;
+    call->action = is_free ? action : ACTION_USAGE;
+    return is_free;
+}
+
+static bool take_option(struct call *call, int option)
+{
+    switch (option) {
+    case 'c':
+        call->file = optarg;
+        return true;
+    case 'f':
+        call->stays_in_foreground = true;
+        return true;
+    case 'n':
+        return set_action(call, ACTION_CHECK);
+    case 't':
+        return set_action(call, ACTION_TEST);
+    case 'V':
+        return set_action(call, ACTION_VERSION);
+    case 'h':
+        return set_action(call, ACTION_HELP);
+    case 'D':
+        call->test.dns_file = optarg;
+        return true;
+    case 's':
+        call->test.sender = optarg;
+        return true;
+    case 'r':
+        call->test.recipient = optarg;
+        return true;
+    case 'a':
+        call->test.client_address = optarg;
+        return true;
+    case 'p':
+        call->test.does_post = true;
+        return true;
+    default:
+        return false;
+    }
+}
+
+static void read_call(struct call *call, int argc, char **argv)
+{
+    int option;
+    while ((option = getopt_long(argc, argv, "c:fntD:s:r:a:pVh", long_options, NULL)) != -1) {
+        if (!take_option(call, option)) {
+            call->action = ACTION_USAGE;
+            return;
+        }
+    }
+    if ((call->action == ACTION_TEST) != (optind < argc))
+        call->action = ACTION_USAGE;
+}
+
+static int print_version(void)
+{
+    printf("acme-milter %s\n", PACKAGE_VERSION);
+    printf("libmilter %s\n", milter_glue_library_text());
+    printf("libopendkim %s\n", auth_dkim_library_text());
+    printf("libopendmarc %s\n", auth_dmarc_library_text());
+    printf("libcurl %s\n", endpoint_library_text());
+    printf("jansson %s\n", result_json_library_text());
+    printf("%s\n", crypto_library_text());
+    printf("libpsl %s\n", org_domain_library_text());
+    printf("libidn2 %s\n", domain_library_text());
+    return EX_OK;
+}
+
+static int check_config(struct settings *settings)
+{
+    struct strbuf text;
+    strbuf_init(&text, SETTINGS_LINE_MAX_BYTES * (size_t)SETTINGS_CHALLENGES_MAX);
+    bool ok =
+        settings_print(settings, &text) && fputs(strbuf_string(&text), stdout) >= 0 && fflush(stdout) == 0;
+    strbuf_clear(&text);
+    settings_unref(settings);
+    return ok ? EX_OK : EX_SOFTWARE;
+}
+
+static int run_configured(const struct call *call, char *const *files, int count)
+{
+    struct strbuf error;
+    strbuf_init(&error, 2 * SETTINGS_LINE_MAX_BYTES);
+    struct settings *settings = settings_load(call->file, &error);
+    if (settings == NULL)
+        (void)fprintf(stderr, "%s\n", error.len > 0 ? strbuf_string(&error) : "acme-milter: out of memory");
+    strbuf_clear(&error);
+    if (settings == NULL)
+        return EX_CONFIG;
+    if (call->action == ACTION_CHECK)
+        return check_config(settings);
+    if (call->action == ACTION_TEST)
+        return test_mode_run(settings, &call->test, files, count);
+    return daemon_run(settings, call->stays_in_foreground);
+}
+
+int main(int argc, char **argv)
+{
+    struct call call = {.action = ACTION_SERVE, .file = SETTINGS_DEFAULT_FILE};
+    read_call(&call, argc, argv);
+    switch (call.action) {
+    case ACTION_HELP:
+        (void)fputs(usage_text, stdout);
+        return EX_OK;
+    case ACTION_VERSION:
+        return print_version();
+    case ACTION_USAGE:
+        (void)fputs(usage_text, stderr);
+        return EX_USAGE;
+    case ACTION_SERVE:
+    case ACTION_CHECK:
+    case ACTION_TEST:
+        break;
+    }
+    return run_configured(&call, argv + optind, argc - optind);
 }

@@ -1,1 +1,425 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include "milter_glue.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <grp.h>
+#include <netinet/in.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <libmilter/mfapi.h>
+
+#include "session.h"
+
+enum { GROUP_BUFFER_BYTES = 16384, IDLE_TIMEOUT_SECONDS = 3600, LISTEN_BACKLOG = 128 };
+
+/* libmilter gives no argument of ours to its first callback. */
+static struct {
+    pthread_mutex_t lock;
+    struct runtime *runtime;
+} current = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+struct connection {
+    struct session *session;
+    unsigned long steps; /* as negotiated */
+    bool is_decided;     /* session_wants_message was asked about this mail */
+};
+
+static const unsigned long wanted_steps = SMFIP_NOUNKNOWN | SMFIP_NR_CONN | SMFIP_NR_HELO | SMFIP_NR_MAIL |
+                                          SMFIP_NR_RCPT | SMFIP_NR_HDR | SMFIP_NR_EOH | SMFIP_NR_BODY |
+                                          SMFIP_HDR_LEADSPC;
+static const unsigned long wanted_actions = SMFIF_ADDHDRS | SMFIF_CHGHDRS | SMFIF_DELRCPT | SMFIF_SETSYMLIST;
+
+struct runtime *milter_glue_runtime(void)
+{
+    pthread_mutex_lock(&current.lock);
+    struct runtime *runtime = runtime_ref(current.runtime);
+    pthread_mutex_unlock(&current.lock);
+    return runtime;
+}
+
+void milter_glue_replace_runtime(struct runtime *runtime)
+{
+    pthread_mutex_lock(&current.lock);
+    struct runtime *old = current.runtime;
+    current.runtime = runtime;
+    pthread_mutex_unlock(&current.lock);
+    runtime_unref(old);
+}
+
+static const char *macro(SMFICTX *ctx, const char *name)
+{
+    char copy[32];
+    (void)snprintf(copy, sizeof copy, "%s", name);
+    return smfi_getsymval(ctx, copy);
+}
+
+/* The connection's own data, made on first use. NULL: out of memory. */
+static struct connection *connection_of(SMFICTX *ctx)
+{
+    struct connection *c = smfi_getpriv(ctx);
+    log_set_prefix(macro(ctx, "i"));
+    if (c != NULL)
+        return c;
+    c = calloc(1, sizeof *c);
+    if (c != NULL)
+        c->session = session_new();
+    if (c == NULL || c->session == NULL || smfi_setpriv(ctx, c) != MI_SUCCESS) {
+        if (c != NULL)
+            session_free(c->session);
+        free(c);
+        return NULL;
+    }
+    return c;
+}
+
+static sfsistat go_on(const struct connection *c, unsigned long no_reply_step)
+{
+    return (c->steps & no_reply_step) != 0 ? SMFIS_NOREPLY : SMFIS_CONTINUE;
+}
+
+static sfsistat on_negotiate(SMFICTX *ctx, unsigned long f0, unsigned long f1, unsigned long f2,
+                             unsigned long f3, unsigned long *pf0, unsigned long *pf1, unsigned long *pf2,
+                             unsigned long *pf3)
+{
+    (void)f2;
+    (void)f3;
+    struct connection *c = connection_of(ctx);
+    if (c == NULL)
+        return SMFIS_REJECT;
+    c->steps = f1 & wanted_steps;
+    *pf0 = f0 & wanted_actions;
+    *pf1 = c->steps;
+    *pf2 = 0;
+    *pf3 = 0;
+    if ((f0 & SMFIF_SETSYMLIST) != 0) {
+        /* An empty list is not to be had; an undefined name makes the MTA send none. */
+        char nothing[] = "{acme_milter_nothing}";
+        char at_data[] = "i {tls_version}";
+        for (int stage = SMFIM_CONNECT; stage <= SMFIM_ENVRCPT; stage++)
+            (void)smfi_setsymlist(ctx, stage, nothing);
+        (void)smfi_setsymlist(ctx, SMFIM_DATA, at_data);
+        (void)smfi_setsymlist(ctx, SMFIM_EOM, at_data);
+    }
+    return SMFIS_CONTINUE;
+}
+
+static sfsistat on_connect(SMFICTX *ctx, char *name, struct sockaddr *address)
+{
+    struct connection *c = connection_of(ctx);
+    char text[INET6_ADDRSTRLEN] = "";
+    if (c == NULL)
+        return SMFIS_TEMPFAIL;
+    if (address != NULL && address->sa_family == AF_INET)
+        (void)inet_ntop(AF_INET, &((struct sockaddr_in *)(void *)address)->sin_addr, text, sizeof text);
+    else if (address != NULL && address->sa_family == AF_INET6)
+        (void)inet_ntop(AF_INET6, &((struct sockaddr_in6 *)(void *)address)->sin6_addr, text, sizeof text);
+    session_connect(c->session, name, text[0] != '\0' ? text : NULL);
+    return go_on(c, SMFIP_NR_CONN);
+}
+
+static sfsistat on_helo(SMFICTX *ctx, char *helo)
+{
+    struct connection *c = connection_of(ctx);
+    if (c == NULL)
+        return SMFIS_TEMPFAIL;
+    session_helo(c->session, helo);
+    return go_on(c, SMFIP_NR_HELO);
+}
+
+static sfsistat on_envelope_from(SMFICTX *ctx, char **argv)
+{
+    struct connection *c = connection_of(ctx);
+    if (c == NULL)
+        return SMFIS_TEMPFAIL;
+    c->is_decided = false;
+    session_begin(c->session, milter_glue_runtime(), argv[0]);
+    return go_on(c, SMFIP_NR_MAIL);
+}
+
+static sfsistat on_envelope_recipient(SMFICTX *ctx, char **argv)
+{
+    struct connection *c = connection_of(ctx);
+    if (c == NULL)
+        return SMFIS_TEMPFAIL;
+    session_recipient(c->session, argv[0]);
+    return go_on(c, SMFIP_NR_RCPT);
+}
+
+/* An SMTP answer of ours. A percent sign is a format to some MTAs. */
+static sfsistat answer(SMFICTX *ctx, struct session_outcome *o, sfsistat status)
+{
+    char code[16];
+    char text[SESSION_TEXT_MAX_BYTES + 1];
+    (void)snprintf(code, sizeof code, "%03d", o->code);
+    (void)snprintf(text, sizeof text, "%s", o->text);
+    for (char *p = text; *p != '\0'; p++)
+        if (*p == '%' || byte_is_control(*p) || (unsigned char)*p > 0x7e)
+            *p = '?';
+    if (smfi_setreply(ctx, code, o->enhanced, text) != MI_SUCCESS)
+        log_write(LOG_LEVEL_ERROR, "internal reason=smfi_setreply code=%s", code);
+    return status;
+}
+
+/* SMFIS_CONTINUE: the mail is for us. */
+static sfsistat decide(SMFICTX *ctx, struct connection *c)
+{
+    struct session_outcome outcome;
+    if (c->is_decided)
+        return SMFIS_CONTINUE;
+    c->is_decided = true;
+    if (!session_wants_message(c->session, &outcome)) {
+        log_write(LOG_LEVEL_DEBUG, "pass-through");
+        return SMFIS_ACCEPT;
+    }
+    return outcome.action == SESSION_ACTION_TEMPFAIL ? answer(ctx, &outcome, SMFIS_TEMPFAIL) : SMFIS_CONTINUE;
+}
+
+static sfsistat on_data(SMFICTX *ctx)
+{
+    struct connection *c = connection_of(ctx);
+    return c != NULL ? decide(ctx, c) : SMFIS_TEMPFAIL;
+}
+
+/* Without SMFIP_HDR_LEADSPC the MTA has taken one blank away. */
+static void pass_header(struct connection *c, const char *name, const char *value)
+{
+    struct span body = span_from_string(value);
+    if ((c->steps & SMFIP_HDR_LEADSPC) != 0) {
+        session_header(c->session, span_from_string(name), body);
+        return;
+    }
+    struct strbuf text;
+    strbuf_init(&text, body.len + 1);
+    if (strbuf_append_byte(&text, ' ') && strbuf_append(&text, body))
+        session_header(c->session, span_from_string(name), strbuf_view(&text));
+    else
+        session_header_defect(c->session, MESSAGE_DEFECT_CONTROL, span_from_string(name));
+    strbuf_clear(&text);
+}
+
+static sfsistat on_header(SMFICTX *ctx, char *name, char *value)
+{
+    struct connection *c = connection_of(ctx);
+    sfsistat status = c != NULL ? decide(ctx, c) : SMFIS_TEMPFAIL;
+    if (status != SMFIS_CONTINUE)
+        return status;
+    pass_header(c, name, value);
+    return go_on(c, SMFIP_NR_HDR);
+}
+
+static sfsistat on_end_of_header(SMFICTX *ctx)
+{
+    struct connection *c = connection_of(ctx);
+    sfsistat status = c != NULL ? decide(ctx, c) : SMFIS_TEMPFAIL;
+    if (status != SMFIS_CONTINUE)
+        return status;
+    session_end_of_header(c->session);
+    return go_on(c, SMFIP_NR_EOH);
+}
+
+static sfsistat on_body(SMFICTX *ctx, unsigned char *data, size_t len)
+{
+    struct connection *c = connection_of(ctx);
+    sfsistat status = c != NULL ? decide(ctx, c) : SMFIS_TEMPFAIL;
+    if (status != SMFIS_CONTINUE)
+        return status;
+    (void)session_body(c->session, (struct span){(const char *)data, len});
+    return go_on(c, SMFIP_NR_BODY);
+}
+
+static void on_progress(void *context)
+{
+    (void)smfi_progress(context);
+}
+
+/* The edits of an accepted mail; false if the MTA does not take one. */
+static bool edit(SMFICTX *ctx, const struct connection *c, const struct session_outcome *o)
+{
+    char field[] = "Authentication-Results";
+    bool ok = true;
+    for (size_t i = o->forged_field_count; i > 0 && ok; i--)
+        ok = smfi_chgheader(ctx, field, (int)o->forged_fields[i - 1], NULL) == MI_SUCCESS;
+    if (ok && o->authentication_results != NULL) {
+        struct strbuf text;
+        strbuf_init(&text, strlen(o->authentication_results) + 1);
+        (void)strbuf_append_string(&text, (c->steps & SMFIP_HDR_LEADSPC) != 0 ? " " : "");
+        (void)strbuf_append_string(&text, o->authentication_results);
+        ok = text.error == STRBUF_ERROR_NONE && smfi_insheader(ctx, 0, field, text.data) == MI_SUCCESS;
+        strbuf_clear(&text);
+    }
+    const char *recipient;
+    for (size_t i = 0; ok && o->drops_challenge_recipients; i++) {
+        if ((recipient = session_challenge_recipient(c->session, i)) == NULL)
+            break;
+        char *copy = strdup(recipient);
+        ok = copy != NULL && smfi_delrcpt(ctx, copy) == MI_SUCCESS;
+        free(copy);
+    }
+    return ok;
+}
+
+static sfsistat conclude(SMFICTX *ctx, struct connection *c, struct session_outcome *o)
+{
+    switch (o->action) {
+    case SESSION_ACTION_REJECT:
+        return answer(ctx, o, SMFIS_REJECT);
+    case SESSION_ACTION_DISCARD:
+        return SMFIS_DISCARD;
+    case SESSION_ACTION_ACCEPT:
+        if (edit(ctx, c, o))
+            return SMFIS_ACCEPT;
+        log_write(LOG_LEVEL_ERROR, "internal reason=edit");
+        return SMFIS_TEMPFAIL;
+    case SESSION_ACTION_TEMPFAIL:
+        break;
+    }
+    return answer(ctx, o, SMFIS_TEMPFAIL);
+}
+
+static sfsistat on_end_of_message(SMFICTX *ctx)
+{
+    struct connection *c = connection_of(ctx);
+    sfsistat status = c != NULL ? decide(ctx, c) : SMFIS_TEMPFAIL;
+    if (status != SMFIS_CONTINUE)
+        return status;
+    struct session_outcome outcome;
+    session_describe(c->session, macro(ctx, "i"), macro(ctx, "{tls_version}"));
+    session_judge(c->session, on_progress, ctx, &outcome);
+    status = conclude(ctx, c, &outcome);
+    session_reset(c->session);
+    return status;
+}
+
+static sfsistat on_abort(SMFICTX *ctx)
+{
+    struct connection *c = smfi_getpriv(ctx);
+    if (c != NULL) {
+        session_reset(c->session);
+        c->is_decided = false;
+    }
+    return SMFIS_CONTINUE;
+}
+
+static sfsistat on_close(SMFICTX *ctx)
+{
+    struct connection *c = smfi_getpriv(ctx);
+    if (c != NULL) {
+        session_free(c->session);
+        free(c);
+        (void)smfi_setpriv(ctx, NULL);
+    }
+    return SMFIS_CONTINUE;
+}
+
+static bool fail(char *why, const char *what, const char *path)
+{
+    int error = errno;
+    (void)snprintf(why, MILTER_GLUE_WHY_BYTES, "%s %s: %s", what, path,
+                   error != 0 ? strerrordesc_np(error) : "not possible");
+    return false;
+}
+
+/* Whether a process answers at that path; a socket file nobody listens on is left over from a crash. */
+static bool is_served(const char *path)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    (void)snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    bool is_answered = fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof address) == 0;
+    if (fd >= 0)
+        close(fd);
+    return is_answered;
+}
+
+static bool set_access(const struct settings *s, const char *path, char *why)
+{
+    gid_t group = (gid_t)-1;
+    if (s->socket_group != NULL) {
+        char buffer[GROUP_BUFFER_BYTES];
+        struct group entry, *found = NULL;
+        if (getgrnam_r(s->socket_group, &entry, buffer, sizeof buffer, &found) != 0 || found == NULL) {
+            errno = ENOENT;
+            return fail(why, "SocketGroup: no such group", s->socket_group);
+        }
+        group = found->gr_gid;
+    }
+    if (chown(path, (uid_t)-1, group) != 0)
+        return fail(why, "cannot change the group of", path);
+    if (chmod(path, s->socket_mode) != 0)
+        return fail(why, "cannot change the mode of", path);
+    return true;
+}
+
+static bool register_callbacks(void)
+{
+    struct smfiDesc callbacks = {
+        .xxfi_name = (char[]){"acme-milter"},
+        .xxfi_version = SMFI_VERSION,
+        .xxfi_flags = wanted_actions,
+        .xxfi_connect = on_connect,
+        .xxfi_helo = on_helo,
+        .xxfi_envfrom = on_envelope_from,
+        .xxfi_envrcpt = on_envelope_recipient,
+        .xxfi_header = on_header,
+        .xxfi_eoh = on_end_of_header,
+        .xxfi_body = on_body,
+        .xxfi_eom = on_end_of_message,
+        .xxfi_abort = on_abort,
+        .xxfi_close = on_close,
+        .xxfi_data = on_data,
+        .xxfi_negotiate = on_negotiate,
+    };
+    return smfi_register(callbacks) == MI_SUCCESS;
+}
+
+bool milter_glue_listen(const struct settings *settings, char why[static MILTER_GLUE_WHY_BYTES])
+{
+    const char *path = strchr(settings->socket, '/');
+    bool is_unix = path != NULL && strncmp(settings->socket, "inet", 4) != 0;
+    errno = 0;
+    if (is_unix && is_served(path)) {
+        errno = EADDRINUSE;
+        return fail(why, "another process serves", path);
+    }
+    mode_t mask = umask(0177);
+    errno = 0;
+    bool ok = register_callbacks() && smfi_setconn(settings->socket) == MI_SUCCESS &&
+              smfi_setbacklog(LISTEN_BACKLOG) == MI_SUCCESS &&
+              smfi_settimeout(IDLE_TIMEOUT_SECONDS) == MI_SUCCESS && smfi_opensocket(is_unix) == MI_SUCCESS;
+    int error = errno;
+    (void)umask(mask);
+    errno = error;
+    if (!ok)
+        return fail(why, "cannot listen on", settings->socket);
+    return !is_unix || set_access(settings, path, why);
+}
+
+bool milter_glue_serve(struct runtime *runtime)
+{
+    milter_glue_replace_runtime(runtime);
+    bool ok = smfi_main() == MI_SUCCESS;
+    return ok;
+}
+
+void milter_glue_stop(void)
+{
+    (void)smfi_stop();
+}
+
+const char *milter_glue_library_text(void)
+{
+    static _Thread_local char text[32];
+    unsigned major, minor, patch;
+    (void)smfi_version(&major, &minor, &patch);
+    (void)snprintf(text, sizeof text, "%u.%u.%u", major, minor, patch);
+    return text;
+}

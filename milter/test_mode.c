@@ -1,1 +1,196 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include "test_mode.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sysexits.h>
+
+#include "session.h"
+
+enum { FILE_MAX_BYTES = 64 * 1024 * 1024, CHUNK_BYTES = 65536, ALL_PASS = 0, ANY_REJECT = 1 };
+
+static bool read_stream(FILE *file, struct strbuf *out)
+{
+    char chunk[CHUNK_BYTES];
+    size_t got;
+    while ((got = fread(chunk, 1, sizeof chunk, file)) > 0)
+        if (!strbuf_append(out, (struct span){chunk, got}))
+            return false;
+    return ferror(file) == 0;
+}
+
+static bool read_file(const char *path, struct strbuf *out)
+{
+    errno = 0;
+    bool is_stdin = strcmp(path, "-") == 0;
+    FILE *file = is_stdin ? stdin : fopen(path, "re");
+    bool ok = file != NULL && read_stream(file, out);
+    if (!ok)
+        (void)fprintf(stderr, "acme-milter: %s: %s\n", path,
+                      errno != 0 ? strerrordesc_np(errno) : "cannot be read whole");
+    if (file != NULL && !is_stdin)
+        fclose(file);
+    return ok;
+}
+
+/* Whether the lines of a file end in LF alone: as its first one does. */
+static bool has_bare_lines(struct span mail)
+{
+    size_t end = span_find_byte(mail, 0, '\n');
+    return end < mail.len && (end == 0 || mail.data[end - 1] != '\r');
+}
+
+/* LF files are what an MTA would have received with CRLF. */
+static bool to_crlf(struct span mail, struct strbuf *out)
+{
+    if (!has_bare_lines(mail))
+        return strbuf_append(out, mail);
+    for (size_t from = 0; from < mail.len;) {
+        size_t end = span_find_byte(mail, from, '\n');
+        if (!strbuf_append(out, span_slice(mail, from, end)) ||
+            (end < mail.len && !strbuf_append(out, SPAN_LITERAL("\r\n"))))
+            return false;
+        from = end + 1;
+    }
+    return true;
+}
+
+/* The end of the line that begins at from, without its CRLF; *next is behind it. */
+static size_t line_end(struct span mail, size_t from, size_t *next)
+{
+    size_t end = span_find(mail, from, SPAN_LITERAL("\r\n"));
+    *next = end < mail.len ? end + 2 : mail.len;
+    return end;
+}
+
+static void pass_field(struct session *s, struct span field)
+{
+    size_t colon = span_find_byte(field, 0, ':');
+    if (colon == field.len || byte_is_blank(field.data[0])) {
+        session_header_defect(s, MESSAGE_DEFECT_NO_COLON, span_slice(field, 0, 64));
+        return;
+    }
+    session_header(s, span_slice(field, 0, colon), span_slice(field, colon + 1, field.len));
+}
+
+/* Feeds the header, field by field; the offset of the body. */
+static size_t pass_header(struct session *s, struct span mail)
+{
+    size_t from = 0;
+    while (from < mail.len) {
+        size_t next;
+        size_t end = line_end(mail, from, &next);
+        if (end == from)
+            return next;
+        while (next < mail.len && byte_is_blank(mail.data[next]))
+            end = line_end(mail, next, &next);
+        pass_field(s, span_slice(mail, from, end));
+        from = next;
+    }
+    return from;
+}
+
+static void pass_body(struct session *s, struct span body)
+{
+    for (size_t from = 0; from < body.len; from += CHUNK_BYTES)
+        if (!session_body(s, span_slice(body, from, from + CHUNK_BYTES)))
+            return;
+}
+
+static int exit_code_of(const struct session *s, const struct session_outcome *o)
+{
+    if (session_verdict(s) == VERDICT_REJECT || o->action == SESSION_ACTION_REJECT)
+        return ANY_REJECT;
+    if (session_verdict(s) != VERDICT_PASS || o->action == SESSION_ACTION_TEMPFAIL)
+        return EX_TEMPFAIL;
+    return ALL_PASS;
+}
+
+static int judge_mail(struct session *s, struct runtime *runtime, const struct test_mode_options *options,
+                      const char *recipient, struct span mail)
+{
+    struct session_outcome outcome;
+    session_connect(s, NULL, options->client_address);
+    session_begin(s, runtime_ref(runtime), options->sender);
+    session_recipient(s, recipient);
+    if (!session_wants_message(s, &outcome)) {
+        (void)fprintf(stderr, "acme-milter: %s is not a challenge address\n", recipient);
+        return EX_USAGE;
+    }
+    size_t body = pass_header(s, mail);
+    session_end_of_header(s);
+    pass_body(s, span_slice(mail, body, mail.len));
+    session_judge(s, NULL, NULL, &outcome);
+    if (session_result(s) != NULL)
+        (void)printf("%s\n", session_result(s));
+    (void)fflush(stdout);
+    if (session_verdict(s) == VERDICT_PASS && outcome.code != 0)
+        (void)fprintf(stderr, "acme-milter: the ACME server's answer: %d %s %s\n", outcome.code,
+                      outcome.enhanced, outcome.text);
+    return exit_code_of(s, &outcome);
+}
+
+static int judge_file(struct runtime *runtime, const struct test_mode_options *options, const char *recipient,
+                      const char *path)
+{
+    struct strbuf raw, mail;
+    int code = EX_NOINPUT;
+    strbuf_init(&raw, FILE_MAX_BYTES);
+    strbuf_init(&mail, 2 * (size_t)FILE_MAX_BYTES);
+    struct session *s = session_new();
+    if (s == NULL)
+        code = EX_SOFTWARE;
+    else if (read_file(path, &raw))
+        code = to_crlf(strbuf_view(&raw), &mail)
+                   ? judge_mail(s, runtime, options, recipient, strbuf_view(&mail))
+                   : EX_SOFTWARE;
+    session_free(s);
+    strbuf_clear(&raw);
+    strbuf_clear(&mail);
+    return code;
+}
+
+/* What the run as a whole ends with: an unusable file or call first, then a reject, then a temporary error.
+ */
+static int worse(int a, int b)
+{
+    static const int order[] = {EX_SOFTWARE, EX_USAGE, EX_NOINPUT, ANY_REJECT, EX_TEMPFAIL};
+    for (size_t i = 0; i < sizeof order / sizeof order[0]; i++)
+        if (a == order[i] || b == order[i])
+            return order[i];
+    return ALL_PASS;
+}
+
+/* A whole domain's address needs a local part to be a recipient. */
+static void first_challenge(const struct settings *settings, char out[static MAILBOX_MAX_BYTES + 1])
+{
+    struct mailbox first = settings->challenges[0].address;
+    if (first.local[0] == '\0')
+        (void)snprintf(first.local, sizeof first.local, "acme");
+    mailbox_format(&first, out);
+}
+
+int test_mode_run(struct settings *settings, const struct test_mode_options *options, char *const *files,
+                  int count)
+{
+    struct strbuf error;
+    char recipient[MAILBOX_MAX_BYTES + 1];
+    strbuf_init(&error, SETTINGS_LINE_MAX_BYTES);
+    first_challenge(settings, recipient);
+    struct runtime *runtime =
+        runtime_new(settings, options->does_post ? RUNTIME_PURPOSE_POST : RUNTIME_PURPOSE_JUDGE,
+                    options->dns_file, &error);
+    if (runtime == NULL) {
+        (void)fprintf(stderr, "acme-milter: %s\n", strbuf_string(&error));
+        strbuf_clear(&error);
+        return EX_CONFIG;
+    }
+    int code = ALL_PASS;
+    for (int i = 0; i < count; i++)
+        code = worse(code, judge_file(runtime, options,
+                                      options->recipient != NULL ? options->recipient : recipient, files[i]));
+    runtime_unref(runtime);
+    strbuf_clear(&error);
+    return code;
+}

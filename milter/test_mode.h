@@ -1,1 +1,23 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * acme-milter -t: judges mail files without an MTA (contract section 2).
+ */
+#ifndef TEST_MODE_H
+#define TEST_MODE_H
+
+#include "runtime.h"
+
+struct test_mode_options {
+    const char *dns_file;       /* -D */
+    const char *sender;         /* -s */
+    const char *recipient;      /* -r; NULL: the first challenge address */
+    const char *client_address; /* -a */
+    bool does_post;             /* -p */
+};
+
+/* Judges each file, "-" is standard input, and prints one result object a line. Takes settings. The exit
+ * code. */
+int test_mode_run(struct settings *settings, const struct test_mode_options *options, char *const *files,
+                  int count);
+
+#endif

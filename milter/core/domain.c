@@ -173,3 +173,8 @@ bool domain_is_set(const struct domain *d)
 {
     return d->name[0] != '\0';
 }
+
+const char *domain_library_text(void)
+{
+    return idn2_check_version(NULL);
+}
