@@ -1,8 +1,172 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include "settings.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
 #include "tap.h"
+
+static struct settings *load(const char *text, struct strbuf *error)
+{
+    char path[] = "/tmp/acme-milter-settings-XXXXXX";
+    int fd = mkstemp(path);
+    size_t len = strlen(text);
+    if (fd < 0 || write(fd, text, len) != (ssize_t)len)
+        return NULL;
+    close(fd);
+    struct settings *s = settings_load(path, error);
+    unlink(path);
+    return s;
+}
+
+#define GOOD "ChallengeAddress acme@ca.example\n"
+
+static const struct {
+    const char *name;
+    const char *text;
+    const char *error; /* behind the file's name; NULL: the file is good */
+} rows[] = {
+    {"the least", GOOD, NULL},
+    {"comments, blanks and case", "# c\n\n  \t\nCHALLENGEADDRESS  acme@ca.example   # why\nPolicy STRICT\n",
+     NULL},
+    {"no challenge address", "Policy strict\n", ":1: ChallengeAddress: at least one is needed"},
+    {"unknown keyword", GOOD "Colour blue\n", ":2: Colour: unknown keyword"},
+    {"twice", GOOD "Policy strict\nPolicy interop\n", ":3: Policy: given twice"},
+    {"no value", GOOD "Policy\n", ":2: Policy: a value is needed"},
+    {"a word that is none", GOOD "Policy lax\n",
+     ":2: Policy: one of these is needed: rfc8823 interop strict"},
+    {"a size out of range", GOOD "MaxMessageSize 1\n",
+     ":2: MaxMessageSize: out of range: a size such as 4096, 256k or 1M is needed, from 1024 to 16777216 "
+     "bytes"},
+    {"a number with a tail", GOOD "MaxSignatures 8x\n", ":2: MaxSignatures: a number from 1 to 32 is needed"},
+    {"a number that overflows", GOOD "MaxSignatures 99999999999999999999999\n",
+     ":2: MaxSignatures: a number from 1 to 32 is needed"},
+    {"a time", GOOD "DNSTimeout 500ms\n", NULL},
+    {"MinimumKeyBits below RFC 8301", GOOD "MinimumKeyBits 512\n",
+     ":2: MinimumKeyBits: out of range: a number from 1024 to 16384 is needed"},
+    {"an address that is none", "ChallengeAddress acme\n",
+     ":1: ChallengeAddress: ADDRESS [ENDPOINT] is needed, ADDRESS a mail address or @DOMAIN"},
+    {"a whole domain", "ChallengeAddress @acme.ca.example\n", NULL},
+    {"an address twice", GOOD GOOD, ":2: ChallengeAddress: this address was given before"},
+    {"a socket that is none", GOOD "Socket /run/x\n",
+     ":2: Socket: unix:PATH (absolute), inet:PORT@HOST or inet6:PORT@HOST is needed"},
+    {"inet", GOOD "Socket inet:8895@127.0.0.1\n", NULL},
+    {"inet with a name for a port", GOOD "Socket inet:smtp@127.0.0.1\n",
+     ":2: Socket: unix:PATH (absolute), inet:PORT@HOST or inet6:PORT@HOST is needed"},
+    {"a finding", GOOD "OnFinding dmarc-none reject\n", NULL},
+    {"a finding that is none", GOOD "OnFinding dmarc reject\n",
+     ":2: OnFinding: no such finding; the manual acme-milter.conf(5) lists them"},
+    {"a finding's odd severity", GOOD "OnFinding dmarc-none temporary\n",
+     ":2: OnFinding: FINDING reject or FINDING note is needed"},
+    {"a finding that may not be relaxed", GOOD "OnFinding dkim-none note\n",
+     ":2: OnFinding: the severity of this finding cannot be changed: a pass would certify nothing without "
+     "it"},
+    {"a finding twice", GOOD "OnFinding dmarc-none note\nOnFinding DMARC-none reject\n",
+     ":3: OnFinding: this finding was given before"},
+    {"a delimiter", GOOD "SubaddressDelimiter -\n", NULL},
+    {"a letter is no delimiter", GOOD "SubaddressDelimiter x\n",
+     ":2: SubaddressDelimiter: one character that is neither letter nor digit, or none, is needed"},
+    {"a relative path", GOOD "EvidenceLog log\n", ":2: EvidenceLog: an absolute path, or none, is needed"},
+    {"certificate without key", GOOD "EndpointCertificateFile /c\n",
+     ":2: EndpointCertificateFile: EndpointCertificateFile and EndpointKeyFile go together"},
+    {"name servers", GOOD "Nameservers 127.0.0.1@5353, ::1\n", NULL},
+    {"a name server's port", GOOD "Nameservers 127.0.0.1@x\n",
+     ":2: Nameservers: a list of ADDRESS or ADDRESS@PORT is needed"},
+    {"yes or no", GOOD "LogTokens maybe\n", ":2: LogTokens: yes or no is needed"},
+    {"a mode", GOOD "SocketMode 0999\n", ":2: SocketMode: an octal file mode such as 0660 is needed"},
+    {"a control character",
+     GOOD "UserID a\x01"
+          "b\n",
+     ":2: line: control characters are not allowed"},
+};
+
+static void test_rows(void)
+{
+    struct strbuf error;
+    strbuf_init(&error, 4096);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        strbuf_reset(&error);
+        struct settings *s = load(rows[i].text, &error);
+        if (rows[i].error == NULL) {
+            tap_ok(s != NULL, "%s: %s", rows[i].name, strbuf_string(&error));
+        } else {
+            const char *text = strbuf_string(&error);
+            const char *colon = strchr(text, ':');
+            tap_is_string(colon, rows[i].error, rows[i].name);
+        }
+        settings_unref(s);
+    }
+    strbuf_clear(&error);
+}
+
+/* -n prints a file that reads back to the same print. */
+static void test_round_trip(void)
+{
+    struct strbuf error, first, second;
+    strbuf_init(&error, 4096);
+    strbuf_init(&first, 65536);
+    strbuf_init(&second, 65536);
+    struct settings *s = load("ChallengeAddress acme@CA.example\nChallengeAddress @b.example "
+                              "http://unix:/run/b.sock:/p\nPolicy rfc8823\nOnFinding dmarc-none reject\n"
+                              "DNSTimeout 1500ms\nMaxMessageSize 100\x6b\nNameservers 127.0.0.1@53,::1\n",
+                              &error);
+    tap_ok(s != NULL && settings_print(s, &first), "prints %s", strbuf_string(&error));
+    struct settings *again = load(strbuf_string(&first), &error);
+    tap_ok(again != NULL && settings_print(again, &second), "reads what it prints: %s",
+           strbuf_string(&error));
+    tap_is_string(strbuf_string(&second), strbuf_string(&first), "and prints the same");
+    tap_ok(strstr(strbuf_string(&first), "ChallengeAddress acme@ca.example\n") != NULL,
+           "domains in lower case");
+    settings_unref(s);
+    settings_unref(again);
+    strbuf_clear(&error);
+    strbuf_clear(&first);
+    strbuf_clear(&second);
+}
+
+static void test_challenges(void)
+{
+    static const struct {
+        const char *address;
+        int challenge; /* -1: none of ours */
+    } wanted[] = {
+        {"acme@ca.example", 0},        {"ACME@CA.EXAMPLE", 0},      {"acme+7f@ca.example", 0},
+        {"acme+@ca.example", 0},       {"acmeX@ca.example", -1},    {"other@ca.example", -1},
+        {"acme+vip@ca.example", 1},    {"any@acme.ca.example", 2},  {"a+b@acme.ca.example", 2},
+        {"any@x.acme.ca.example", -1}, {"acme@ca.example.org", -1},
+    };
+    struct strbuf error;
+    strbuf_init(&error, 4096);
+    struct settings *s = load("ChallengeAddress acme@ca.example\nChallengeAddress acme+vip@ca.example "
+                              "http://unix:/run/v.sock:/v\nChallengeAddress @acme.ca.example\n",
+                              &error);
+    tap_ok(s != NULL, "loads: %s", strbuf_string(&error));
+    for (size_t i = 0; s != NULL && i < sizeof wanted / sizeof wanted[0]; i++) {
+        struct mailbox m;
+        if (mailbox_parse_address(span_from_string(wanted[i].address), &m) != OUTCOME_OK) {
+            tap_ok(false, "%s does not parse", wanted[i].address);
+            continue;
+        }
+        const struct settings_challenge *c = settings_find_challenge(s, &m);
+        int got = c != NULL ? (int)(c - s->challenges) : -1;
+        tap_ok(got == wanted[i].challenge, "R-04 %s", wanted[i].address);
+    }
+    tap_ok(s != NULL && s->endpoint_count == 2 && s->challenges[1].endpoint == 1, "an endpoint of its own");
+    settings_unref(s);
+    strbuf_clear(&error);
+}
 
 int main(void)
 {
-    tap_skip("settings", "not written yet");
+    test_rows();
+    test_round_trip();
+    test_challenges();
+    struct strbuf error;
+    strbuf_init(&error, 4096);
+    tap_ok(settings_load("/nonexistent/acme-milter.conf", &error) == NULL && error.len > 0, "no file: %s",
+           strbuf_string(&error));
+    strbuf_clear(&error);
     return tap_done();
 }
