@@ -6,7 +6,7 @@
 #include <string.h>
 #include <sysexits.h>
 
-#include "session.h"
+#include "mail_file.h"
 
 enum { FILE_MAX_BYTES = 64 * 1024 * 1024, CHUNK_BYTES = 65536, ALL_PASS = 0, ANY_REJECT = 1 };
 
@@ -56,48 +56,6 @@ static bool to_crlf(struct span mail, struct strbuf *out)
     return true;
 }
 
-/* The end of the line that begins at from, without its CRLF; *next is behind it. */
-static size_t line_end(struct span mail, size_t from, size_t *next)
-{
-    size_t end = span_find(mail, from, SPAN_LITERAL("\r\n"));
-    *next = end < mail.len ? end + 2 : mail.len;
-    return end;
-}
-
-static void pass_field(struct session *s, struct span field)
-{
-    size_t colon = span_find_byte(field, 0, ':');
-    if (colon == field.len || byte_is_blank(field.data[0])) {
-        session_header_defect(s, MESSAGE_DEFECT_NO_COLON, span_slice(field, 0, 64));
-        return;
-    }
-    session_header(s, span_slice(field, 0, colon), span_slice(field, colon + 1, field.len));
-}
-
-/* Feeds the header, field by field; the offset of the body. */
-static size_t pass_header(struct session *s, struct span mail)
-{
-    size_t from = 0;
-    while (from < mail.len) {
-        size_t next;
-        size_t end = line_end(mail, from, &next);
-        if (end == from)
-            return next;
-        while (next < mail.len && byte_is_blank(mail.data[next]))
-            end = line_end(mail, next, &next);
-        pass_field(s, span_slice(mail, from, end));
-        from = next;
-    }
-    return from;
-}
-
-static void pass_body(struct session *s, struct span body)
-{
-    for (size_t from = 0; from < body.len; from += CHUNK_BYTES)
-        if (!session_body(s, span_slice(body, from, from + CHUNK_BYTES)))
-            return;
-}
-
 static int exit_code_of(const struct session *s, const struct session_outcome *o)
 {
     if (session_verdict(s) == VERDICT_REJECT || o->action == SESSION_ACTION_REJECT)
@@ -118,9 +76,7 @@ static int judge_mail(struct session *s, struct runtime *runtime, const struct t
         (void)fprintf(stderr, "acme-milter: %s is not a challenge address\n", recipient);
         return EX_USAGE;
     }
-    size_t body = pass_header(s, mail);
-    session_end_of_header(s);
-    pass_body(s, span_slice(mail, body, mail.len));
+    mail_file_feed(s, mail);
     session_judge(s, NULL, NULL, &outcome);
     if (session_result(s) != NULL)
         (void)printf("%s\n", session_result(s));

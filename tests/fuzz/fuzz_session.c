@@ -1,9 +1,74 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* A whole mail, as -t reads it: up to the first "\n\n" a DNS file, then the mail. */
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
 #include "fuzz.h"
+#include "mail_file.h"
+#include "session.h"
+
+static const char configuration[] = "ChallengeAddress acme@ca.example\nTestTime 1795496400\nLogLevel error\n";
+
+static int file_of(const void *data, size_t size, char *path, size_t path_size)
+{
+    int fd = memfd_create("fuzz", MFD_CLOEXEC);
+    if (fd < 0 || (size > 0 && write(fd, data, size) != (ssize_t)size))
+        abort();
+    (void)snprintf(path, path_size, "/proc/self/fd/%d", fd);
+    return fd;
+}
+
+static struct settings *settings_once(void)
+{
+    static struct settings *settings;
+    char path[64];
+    struct strbuf error;
+    if (settings == NULL) {
+        strbuf_init(&error, SETTINGS_LINE_MAX_BYTES);
+        int fd = file_of(configuration, sizeof configuration - 1, path, sizeof path);
+        settings = settings_load(path, &error);
+        FUZZ_MUST(settings != NULL);
+        close(fd);
+        strbuf_clear(&error);
+    }
+    return settings_ref(settings);
+}
+
+static void check(const struct session *s, const struct session_outcome *o)
+{
+    enum verdict verdict = session_verdict(s);
+    FUZZ_MUST(verdict != VERDICT_UNSET);
+    FUZZ_MUST((verdict == VERDICT_REJECT) == (o->action == SESSION_ACTION_REJECT));
+    FUZZ_MUST((verdict == VERDICT_TEMPERROR) == (o->action == SESSION_ACTION_TEMPFAIL));
+    FUZZ_MUST(o->action == SESSION_ACTION_DISCARD || o->code / 100 == (verdict == VERDICT_REJECT ? 5 : 4));
+    FUZZ_MUST(session_result(s) != NULL);
+}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    (void)data;
-    (void)size;
+    struct span input = {(const char *)data, size};
+    size_t cut = span_find(input, 0, SPAN_LITERAL("\n\n"));
+    char path[64];
+    struct strbuf error;
+    strbuf_init(&error, SETTINGS_LINE_MAX_BYTES);
+    int fd = file_of(data, cut, path, sizeof path);
+    struct runtime *runtime = runtime_new(settings_once(), RUNTIME_PURPOSE_JUDGE, path, &error);
+    struct session *s = session_new();
+    struct session_outcome outcome;
+    if (runtime != NULL && s != NULL) {
+        session_begin(s, runtime_ref(runtime), "<a@b.example>");
+        session_recipient(s, "<acme@ca.example>");
+        FUZZ_MUST(session_wants_message(s, &outcome));
+        mail_file_feed(s, span_slice(input, cut + 2, size));
+        session_judge(s, NULL, NULL, &outcome);
+        check(s, &outcome);
+    }
+    session_free(s);
+    runtime_unref(runtime);
+    close(fd);
+    strbuf_clear(&error);
     return 0;
 }
