@@ -14,6 +14,7 @@
 #include "crypto.h"
 #include "endpoint.h"
 #include "evidence.h"
+#include "metrics.h"
 #include "settings.h"
 
 struct runtime {
@@ -25,6 +26,7 @@ struct runtime {
         *endpoints[SETTINGS_ENDPOINTS_MAX];  /* as settings->endpoints; NULL when nothing may be posted */
     struct crypto_signing_key *evidence_key; /* NULL: results are posted as they are */
     struct evidence_log *evidence_log;       /* NULL: none */
+    struct metrics *metrics;                            /* borrowed; NULL: nobody counts */
     atomic_uint references;
     atomic_int replies_under_way;
 };
@@ -35,10 +37,12 @@ enum runtime_purpose {
     RUNTIME_PURPOSE_SERVE,     /* the milter */
 };
 
-/* Takes the reference to settings, on failure too. dns_file replaces the resolver (-D) if not NULL. NULL with
- * error. */
+/*
+ * Takes the reference to settings, on failure too. dns_file replaces the resolver (-D) if not NULL. metrics must outlive
+ * the runtime. NULL with error.
+ */
 struct runtime *runtime_new(struct settings *settings, enum runtime_purpose purpose, const char *dns_file,
-                            struct strbuf *error) MUST_CHECK;
+                            struct metrics *metrics, struct strbuf *error) MUST_CHECK;
 struct runtime *runtime_ref(struct runtime *r);
 void runtime_unref(struct runtime *r); /* NULL is fine */
 

@@ -138,13 +138,14 @@ static void reopen_evidence_log(void)
     runtime_unref(runtime);
 }
 
-static void reload(const char *file)
+static void reload(const char *file, struct metrics *metrics)
 {
     struct strbuf error;
     strbuf_init(&error, SETTINGS_LINE_MAX_BYTES);
     struct settings *settings = settings_load(file, &error);
     struct runtime *runtime =
-        settings != NULL ? runtime_new(settings, RUNTIME_PURPOSE_SERVE, NULL, &error) : NULL;
+        settings != NULL ? runtime_new(settings, RUNTIME_PURPOSE_SERVE, NULL, metrics, &error) : NULL;
+    metrics_count_event(metrics, runtime != NULL ? METRICS_EVENT_RELOAD : METRICS_EVENT_RELOAD_FAILED);
     if (runtime == NULL) {
         log_write(LOG_LEVEL_ERROR, "reload-failed, the old configuration stays: %s", strbuf_string(&error));
         reopen_evidence_log();
@@ -184,6 +185,8 @@ static void drain(const struct settings *s)
 
 struct server {
     struct runtime *runtime;
+    struct metrics *metrics;
+    struct deadline next_metrics;
     atomic_bool has_failed;
 };
 
@@ -195,18 +198,33 @@ static void *serve(void *context)
     return NULL;
 }
 
+/* The file and the interval are those of the configuration in force. */
+static void write_metrics(struct server *server, bool is_last)
+{
+    struct runtime *runtime = milter_glue_runtime();
+    const char *path = runtime->settings->metrics_file;
+    if (path != NULL && (is_last || deadline_passed(server->next_metrics))) {
+        server->next_metrics = deadline_in(runtime->settings->metrics_interval_ms);
+        if (!metrics_write_file(server->metrics, path))
+            log_write(LOG_LEVEL_ERROR, "metrics file=%s error=\"%s\"", path, strerrordesc_np(errno));
+    }
+    runtime_unref(runtime);
+}
+
 static int wait_for_signals(struct server *server, struct settings *settings)
 {
     while (!wants_stop && !server->has_failed) {
+        write_metrics(server, false);
         nap(TICK_MS);
         if (wants_reload) {
             wants_reload = 0;
-            reload(settings->file);
+            reload(settings->file, server->metrics);
         }
     }
     if (server->has_failed)
         return complain(EX_SOFTWARE, "libmilter", "ended without being asked to");
     drain(settings);
+    write_metrics(server, true);
     /* libmilter's listener looks up every five seconds only, and holds nothing worth waiting for. */
     _exit(EX_OK);
 }
@@ -215,8 +233,10 @@ static int serve_until_signalled(struct settings *settings)
 {
     struct strbuf error;
     strbuf_init(&error, SETTINGS_LINE_MAX_BYTES);
-    struct server server = {.runtime =
-                                runtime_new(settings_ref(settings), RUNTIME_PURPOSE_SERVE, NULL, &error)};
+    struct server server = {.metrics = metrics_new()};
+    if (server.metrics != NULL)
+        server.runtime =
+            runtime_new(settings_ref(settings), RUNTIME_PURPOSE_SERVE, NULL, server.metrics, &error);
     if (server.runtime == NULL) {
         int code = complain(EX_CONFIG, "configuration", strbuf_string(&error));
         strbuf_clear(&error);

@@ -80,7 +80,7 @@ static bool open_libraries(struct runtime *r, struct strbuf *error)
 }
 
 struct runtime *runtime_new(struct settings *settings, enum runtime_purpose purpose, const char *dns_file,
-                            struct strbuf *error)
+                            struct metrics *metrics, struct strbuf *error)
 {
     struct runtime *r = calloc(1, sizeof *r);
     if (r == NULL) {
@@ -88,6 +88,7 @@ struct runtime *runtime_new(struct settings *settings, enum runtime_purpose purp
         return NULL;
     }
     r->settings = settings;
+    r->metrics = metrics;
     r->references = 1;
     if (open_libraries(r, error) && open_resolver(r, dns_file, error) &&
         (purpose == RUNTIME_PURPOSE_JUDGE || (open_endpoints(r, error) && open_evidence(r, purpose, error))))

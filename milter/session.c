@@ -103,16 +103,22 @@ static struct session_reply *new_reply(const struct settings *settings)
 bool session_wants_message(struct session *s, struct session_outcome *outcome)
 {
     *outcome = (struct session_outcome){.action = SESSION_ACTION_ACCEPT};
-    if (s->runtime == NULL || (s->recipient_count == 0 && !s->is_out_of_memory))
+    if (s->runtime == NULL)
         return false;
+    if (s->recipient_count == 0 && !s->is_out_of_memory) {
+        metrics_count_event(s->runtime->metrics, METRICS_EVENT_PASSED_THROUGH);
+        return false;
+    }
     if (++s->runtime->replies_under_way > s->runtime->settings->max_concurrent_replies) {
         s->runtime->replies_under_way--;
+        metrics_count_event(s->runtime->metrics, METRICS_EVENT_OVERLOAD);
         session_report_put_off(outcome, "4.3.2",
                                "Too many replies are being checked just now. The mail will be tried again.");
         log_write(LOG_LEVEL_WARNING, "overload reason=MaxConcurrentReplies");
         return true;
     }
     s->is_counted = true;
+    metrics_add_in_flight(s->runtime->metrics, 1);
     s->reply = s->is_out_of_memory ? NULL : new_reply(s->runtime->settings);
     if (s->reply == NULL) {
         session_report_put_off(outcome, "4.3.0",
@@ -204,8 +210,10 @@ void session_reset(struct session *s)
     s->is_out_of_memory = false;
     s->queue_id[0] = '\0';
     s->tls_version[0] = '\0';
-    if (s->is_counted)
+    if (s->is_counted) {
         s->runtime->replies_under_way--;
+        metrics_add_in_flight(s->runtime->metrics, -1);
+    }
     s->is_counted = false;
     runtime_unref(s->runtime);
     s->runtime = NULL;

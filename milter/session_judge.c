@@ -163,8 +163,11 @@ void session_judge(struct session *s, void (*progress)(void *context), void *con
     }
     session_report_fill_record(s);
     bool ok = judge(s) && session_report_encode(s);
-    if (!ok)
+    if (!ok) {
+        metrics_count_event(s->runtime->metrics, METRICS_EVENT_INTERNAL_ERROR);
         log_write(LOG_LEVEL_ERROR, "internal reason=memory");
+    }
     session_report_deliver(s, ok, progress, context, outcome);
+    session_report_count(s);
     session_report_log(s, outcome);
 }

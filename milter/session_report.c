@@ -119,13 +119,16 @@ static void add_answer_to_evidence(const char *path, const struct endpoint_answe
     strbuf_clear(&text);
 }
 
-static void map_answer(const struct endpoint_answer *got, struct session_outcome *outcome)
+static void map_answer(struct metrics *metrics, const struct endpoint_answer *got,
+                       struct session_outcome *outcome)
 {
     switch (got->outcome) {
     case OUTCOME_OK:
+        metrics_count_answer(metrics, METRICS_ANSWER_ACCEPTED);
         *outcome = (struct session_outcome){.action = SESSION_ACTION_ACCEPT};
         return;
     case OUTCOME_REJECTED:
+        metrics_count_answer(metrics, METRICS_ANSWER_REFUSED);
         answer(outcome, SESSION_ACTION_REJECT, 550, "5.7.1",
                got->detail[0] != '\0'
                    ? got->detail
@@ -133,6 +136,7 @@ static void map_answer(const struct endpoint_answer *got, struct session_outcome
                      "used or expired: ask for a new one.");
         return;
     case OUTCOME_BROKEN_INPUT:
+        metrics_count_answer(metrics, METRICS_ANSWER_CREDENTIALS);
         log_write(LOG_LEVEL_ERROR, "endpoint-credentials status=%d error=\"%s\"", got->http_status,
                   got->error);
         session_report_put_off(
@@ -144,6 +148,7 @@ static void map_answer(const struct endpoint_answer *got, struct session_outcome
     case OUTCOME_TEMPORARY:
         break;
     }
+    metrics_count_answer(metrics, METRICS_ANSWER_UNAVAILABLE);
     log_write(LOG_LEVEL_WARNING, "endpoint-unavailable status=%d attempts=%u error=\"%s\"", got->http_status,
               got->attempts, got->error);
     session_report_put_off(
@@ -194,6 +199,7 @@ static void post_and_answer(struct session *s, void (*progress)(void *), void *c
     char evidence[EVIDENCE_PATH_MAX_BYTES];
     char *body = make_body(s);
     if (body == NULL || !write_evidence(s, body, evidence)) {
+        metrics_count_event(s->runtime->metrics, METRICS_EVENT_EVIDENCE_FAILED);
         log_write(LOG_LEVEL_ERROR, "evidence reason=write");
         session_report_put_off(outcome, "4.3.1",
                                "The mail could not be recorded just now. It will be tried again.");
@@ -205,7 +211,7 @@ static void post_and_answer(struct session *s, void (*progress)(void *), void *c
     } else {
         post(s, body, progress, context);
         if (is_pass)
-            map_answer(&r->answer, outcome);
+            map_answer(s->runtime->metrics, &r->answer, outcome);
         else
             refuse(r, outcome);
         add_answer_to_evidence(evidence, &r->answer);
@@ -320,6 +326,20 @@ static void log_who(struct log_line *line, const struct session *s)
         log_line_add(line, "token",
                      s->runtime->settings->log_tokens ? token : span_slice(token, 0, SHOWN_TOKEN_BYTES));
     }
+}
+
+void session_report_count(const struct session *s)
+{
+    const struct session_reply *r = s->reply;
+    struct metrics *m = s->runtime->metrics;
+    metrics_count_reply(m, r->record.decision.verdict, &r->findings, &s->runtime->settings->finding_policy);
+    if (r->record.chosen != NULL)
+        metrics_count_key(m, r->record.chosen->dnssec);
+    if (r->record.dkim != NULL)
+        metrics_add_time(m, METRICS_TIMER_DNS, r->dns_ms);
+    if (r->answer.attempts > 0)
+        metrics_add_time(m, METRICS_TIMER_ENDPOINT, r->endpoint_ms);
+    metrics_add_time(m, METRICS_TIMER_TOTAL, clock_monotonic_ms() - r->began_ms);
 }
 
 void session_report_log(const struct session *s, const struct session_outcome *outcome)

@@ -14,6 +14,7 @@ bool session_report_encode(struct session *s);
 /* Evidence, post and the SMTP answer. is_judged: false after a failure of ours. */
 void session_report_deliver(struct session *s, bool is_judged, void (*progress)(void *context), void *context,
                             struct session_outcome *outcome);
+void session_report_count(const struct session *s);
 void session_report_log(const struct session *s, const struct session_outcome *outcome);
 
 #endif

@@ -121,8 +121,6 @@ static bool check_whole(struct reading *r)
         return fail(r, "EndpointCertificateFile", "EndpointCertificateFile and EndpointKeyFile go together");
     if (s->endpoint_format != SETTINGS_FORMAT_NATIVE)
         return fail(r, "EndpointFormat", "this version has native only");
-    if (s->metrics_file != NULL)
-        return fail(r, "MetricsFile", "this version writes no metrics yet");
     finding_policy_init(&s->finding_policy, (enum policy)s->policy);
     for (int i = FINDING_NONE + 1; i < FINDING_END; i++)
         if (s->on_finding[i] != SEVERITY_UNSET)

@@ -136,7 +136,7 @@ int test_mode_run(struct settings *settings, const struct test_mode_options *opt
     first_challenge(settings, recipient);
     struct runtime *runtime =
         runtime_new(settings, options->does_post ? RUNTIME_PURPOSE_POST : RUNTIME_PURPOSE_JUDGE,
-                    options->dns_file, &error);
+                    options->dns_file, NULL, &error);
     if (runtime == NULL) {
         (void)fprintf(stderr, "acme-milter: %s\n", strbuf_string(&error));
         strbuf_clear(&error);

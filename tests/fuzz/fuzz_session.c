@@ -55,7 +55,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct strbuf error;
     strbuf_init(&error, SETTINGS_LINE_MAX_BYTES);
     int fd = file_of(data, cut, path, sizeof path);
-    struct runtime *runtime = runtime_new(settings_once(), RUNTIME_PURPOSE_JUDGE, path, &error);
+    struct runtime *runtime = runtime_new(settings_once(), RUNTIME_PURPOSE_JUDGE, path, NULL, &error);
     struct session *s = session_new();
     struct session_outcome outcome;
     if (runtime != NULL && s != NULL) {
