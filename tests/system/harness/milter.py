@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""acme-milter itself, as installed: started by root, running as its own user."""
+import os
+import re
+import shlex
+import signal
+import subprocess
+from pathlib import Path
+
+from .process import Process, system_user, unix_socket_answers, wait_for
+
+USER = "acme-milter"
+
+
+def program():
+    """The binary under test: $ACME_MILTER, else the one that make built at the top."""
+    default = Path(__file__).resolve().parents[3] / "acme-milter"
+    return Path(os.environ.get("ACME_MILTER", default)).resolve()
+
+
+def logfmt(line):
+    """The key=value words of a log line."""
+    try:
+        words = shlex.split(line)
+    except ValueError:
+        words = line.split()
+    return dict(word.split("=", 1) for word in words if "=" in word)
+
+
+class Milter:
+    """`settings` are (keyword, value) pairs; a later pair replaces an earlier one, except for repeatable keywords."""
+    REPEATABLE = ("ChallengeAddress", "OnFinding")
+
+    def __init__(self, folder, settings=(), name="milter"):
+        system_user(USER)
+        self.folder = folder.sub(name)
+        # The log's folder is root's; what the milter itself writes must be where its user may.
+        self.data = folder.sub(f"{name}/data", USER)
+        self.socket = self.folder / "milter.sock"
+        self.conf = self.folder / "acme-milter.conf"
+        self.settings = [("Socket", f"unix:{self.socket}"), ("SocketGroup", "postfix"), ("UserID", USER),
+                         ("LogLevel", "debug")] + list(settings)
+        self.process = None
+
+    def set(self, keyword, value):
+        self.settings.append((keyword, value))
+
+    def write_conf(self):
+        last = {}
+        for number, (keyword, _) in enumerate(self.settings):
+            last[keyword.lower()] = number
+        repeatable = [word.lower() for word in self.REPEATABLE]
+        lines = [f"{keyword} {value}\n" for number, (keyword, value) in enumerate(self.settings)
+                 if keyword.lower() in repeatable or last[keyword.lower()] == number]
+        self.conf.write_text("".join(lines))
+        self.conf.chmod(0o644)
+
+    def start(self, *options):
+        self.write_conf()
+        self.process = Process([program(), "-f", "-c", self.conf, *options], self.folder / "log")
+        self.process.wait_until(lambda: unix_socket_answers(self.socket), "the milter listens")
+
+    def stop(self):
+        code = self.process.stop() if self.process else 0
+        self.process = None
+        return code
+
+    def reload(self):
+        self.write_conf()
+        self.process.send(signal.SIGHUP)
+
+    def log(self):
+        return (self.folder / "log").read_bytes()
+
+    def log_lines(self):
+        return self.log().decode("utf-8", "backslashreplace").splitlines()
+
+    def reply_lines(self, token_part1):
+        """The info lines of one challenge's replies; tokens stand there by their first six characters."""
+        return [line for line in self.log_lines()
+                if re.search(rf"\breply verdict=.*\btoken=\"?{re.escape(token_part1[:6])}", line)]
+
+    def wait_reply_line(self, token_part1, count=1):
+        """The last of them, once there are `count`."""
+        return wait_for(lambda: self.reply_lines(token_part1)[count - 1:], "the log line of the reply")[-1]
+
+    def user_id(self):
+        """The user that the process runs as now."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(re.search(r"^Uid:\s+(\d+)", status, re.M).group(1))
+
+
+def run(*arguments, stdin=None, timeout=60, **popen):
+    """acme-milter on the command line; returns the completed process with bytes in stdout and stderr."""
+    return subprocess.run([program(), *[str(argument) for argument in arguments]], input=stdin, timeout=timeout,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False, **popen)

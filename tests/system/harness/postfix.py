@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""A real Postfix in a folder of its own: own configuration, queue and log, an unprivileged port, no DNS.
+Mail for `domain` ends in a Maildir, so that a test sees what became of each recipient; all else is discarded."""
+import mailbox
+import os
+import pwd
+import re
+import signal
+import socket
+
+from .process import DEADLINE, Process, free_port, wait_for
+
+SERVICES = """\
+127.0.0.1:{port} inet n - n - - smtpd
+pickup    unix n - n 60 1 pickup
+cleanup   unix n - n - 0 cleanup
+qmgr      unix n - n 300 1 qmgr
+rewrite   unix - - n - - trivial-rewrite
+bounce    unix - - n - 0 bounce
+defer     unix - - n - 0 bounce
+trace     unix - - n - 0 bounce
+verify    unix - - n - 1 verify
+flush     unix n - n 1000? 0 flush
+proxymap  unix - - n - - proxymap
+smtp      unix - - n - - smtp
+error     unix - - n - - error
+retry     unix - - n - - error
+discard   unix - - n - - discard
+local     unix - n n - - local
+virtual   unix - n n - - virtual
+anvil     unix - - n - 1 anvil
+scache    unix - - n - 1 scache
+postlog   unix-dgram n - n - 1 postlogd
+"""
+
+MAIN = """\
+compatibility_level = 3.6
+queue_directory = {folder}/queue
+data_directory = {folder}/data
+command_directory = /usr/sbin
+daemon_directory = /usr/lib/postfix/sbin
+mail_owner = postfix
+setgid_group = postdrop
+myhostname = mx.{domain}
+mydestination =
+inet_interfaces = 127.0.0.1
+inet_protocols = ipv4
+mynetworks = 127.0.0.0/8
+disable_dns_lookups = yes
+alias_maps =
+alias_database =
+local_recipient_maps =
+default_transport = discard:
+virtual_mailbox_domains = {domain}
+virtual_mailbox_base = {folder}
+virtual_mailbox_maps = static:inbox/
+virtual_uid_maps = static:{uid}
+virtual_gid_maps = static:{gid}
+virtual_minimum_uid = 1
+recipient_delimiter = +
+smtpd_relay_restrictions = permit_mynetworks, reject
+smtpd_client_connection_count_limit = 0
+smtpd_client_connection_rate_limit = 0
+smtpd_helo_required = no
+milter_default_action = tempfail
+milter_protocol = 6
+maillog_file = /dev/stdout
+{milters}
+"""
+
+
+class Postfix:
+    """`milter` is the socket's address as smtpd_milters takes it, or None; `settings` are further lines of main.cf."""
+
+    def __init__(self, folder, domain, milter=None, settings=""):
+        self.folder = folder.sub("postfix")
+        self.domain = domain
+        self.port = free_port()
+        nobody = pwd.getpwnam("nobody")
+        self.inbox = folder.path / "postfix" / "inbox"
+        (self.folder / "queue").mkdir()
+        folder.sub("postfix/data", "postfix")
+        folder.sub("postfix/inbox", "nobody")
+        milters = f"smtpd_milters = {milter}\n" if milter else ""
+        # A folder of its own: Postfix warns of anything in there that is not root's.
+        self.conf = folder.sub("postfix/etc")
+        (self.conf / "main.cf").write_text(MAIN.format(
+            folder=self.folder, domain=domain, uid=nobody.pw_uid, gid=nobody.pw_gid, milters=milters + settings))
+        (self.conf / "master.cf").write_text(SERVICES.format(port=self.port))
+        self.process = None
+
+    def start(self):
+        self.process = Process(["postfix", "-c", self.conf, "start-fg"], self.folder / "maillog")
+        self.process.wait_until(self._greets, "Postfix greets")
+
+    def _greets(self):
+        try:
+            with socket.create_connection(("127.0.0.1", self.port), 5) as client:
+                client.settimeout(5)
+                return client.recv(4) == b"220 "
+        except OSError:
+            return False
+
+    def stop(self):
+        """End the master, which ends its children; `postfix start-fg` only waits for it and ends with it."""
+        if self.process:
+            if self.process.running():
+                os.kill(int((self.folder / "queue/pid/master.pid").read_text()), signal.SIGTERM)
+            self.process.popen.wait(DEADLINE)
+            self.process = None
+
+    def log(self):
+        return self.process.text() if self.process else (self.folder / "maillog").read_text()
+
+    def delivered(self, marker):
+        """The recipients whose copy of the mail that holds `marker` (bytes) is in the Maildir."""
+        found = []
+        for message in mailbox.Maildir(self.inbox, create=False):
+            if marker in message.as_bytes():
+                found.append(message["Delivered-To"])
+        return sorted(found)
+
+    def wait_queue_empty(self):
+        """Until nothing is left to be delivered: what has not arrived now never will."""
+        queues = [self.folder / "queue" / name for name in ("incoming", "active", "maildrop", "deferred")]
+        wait_for(lambda: not any(path.is_file() for queue in queues if queue.exists() for path in queue.rglob("*")),
+                 "the queue of Postfix is empty")
+
+    def queue_ids(self):
+        return re.findall(r": ([0-9A-F]{6,}): client=", self.log())
