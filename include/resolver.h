@@ -46,9 +46,10 @@ struct resolver *resolver_new_unbound(const struct resolver_options *options,
                                       char error[static RESOLVER_ERROR_BYTES]);
 
 /*
- * Answers from a file and from nothing else (contract section 2, -D):
+ * Answers from a file and from nothing else (contract section 2, -D); must outlive its questions:
  *   NAME [TTL] TXT "string" ["string"...]     NAME SERVFAIL     NAME TIMEOUT     NAME BOGUS     NAME SECURE
- * '#' and ';' begin a comment. A name not in the file is NXDOMAIN. error: "FILE:LINE: what is wrong".
+ * '#' and ';' begin a comment. A name not in the file is NXDOMAIN; one that is both a failure and a record
+ * fails. Without SECURE an answer is INSECURE. error: "FILE:LINE: what is wrong".
  */
 struct resolver *resolver_new_file(const char *path, char error[static RESOLVER_ERROR_BYTES]);
 
