@@ -8,7 +8,6 @@
 /* Read-only after it is loaded: threads may share it. */
 struct org_domain_list {
     psl_ctx_t *psl;
-    bool is_owned; /* psl_builtin's must not be freed */
 };
 
 struct org_domain_list *org_domain_list_new(void)
@@ -16,11 +15,7 @@ struct org_domain_list *org_domain_list_new(void)
     struct org_domain_list *list = calloc(1, sizeof *list);
     if (list == NULL)
         return NULL;
-    const char *file = psl_dist_filename();
-    list->psl = file != NULL && file[0] != '\0' ? psl_load_file(file) : NULL;
-    list->is_owned = list->psl != NULL;
-    if (list->psl == NULL)
-        list->psl = (psl_ctx_t *)(uintptr_t)psl_builtin();
+    list->psl = psl_latest(NULL); /* the system's file, or the list inside libpsl if that is newer */
     if (list->psl == NULL) {
         free(list);
         return NULL;
@@ -30,9 +25,7 @@ struct org_domain_list *org_domain_list_new(void)
 
 void org_domain_list_free(struct org_domain_list *list)
 {
-    if (list == NULL)
-        return;
-    if (list->is_owned)
+    if (list != NULL)
         psl_free(list->psl);
     free(list);
 }
