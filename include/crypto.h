@@ -34,6 +34,6 @@ void crypto_signing_key_public(const struct crypto_signing_key *key,
 bool crypto_sign(const struct crypto_signing_key *key, struct span text,
                  uint8_t out[static CRYPTO_ED25519_SIGNATURE_BYTES]) MUST_CHECK;
 
-const char *crypto_library_text(void); /* "OpenSSL 3.0.22": for -V */
+const char *crypto_library_text(void); /* "OpenSSL 3.0.22 1 Jan 2026": for -V */
 
 #endif

@@ -12,14 +12,20 @@
 enum { RESULT_JSON_MAX_BYTES = 256 * 1024, RESULT_DETAIL_MAX_BYTES = 200 };
 
 /*
- * The id of a reply: base64url SHA-256 over version, challenge address, token-part1, digest, author and
- * Message-ID, each preceded by its length. False: out of memory.
+ * The id of a reply: base64url SHA-256, unpadded, over version, challenge address, token-part1, digest,
+ * author and Message-ID, in this order. Each is written as its length in bytes in decimal, ':' and its bytes,
+ * with nothing between them; one that is not known has length 0:
+ *     1:115:acme@ca.example4:LgYe43:AjXW...17:alice@example.com15:<1@example.com>
+ * The values are those of the members version, challengeAddress, tokenPart1, digest, from and messageId
+ * before any byte that is not UTF-8 is replaced. False: out of memory.
  */
 bool result_json_make_id(const struct reply_record *record,
                          char out[static REPLY_RECORD_ID_BYTES + 1]) MUST_CHECK;
 
-/* The object on one line, no line end. UTF-8; bytes that are not are replaced. NULL: out of memory. free()
- * it. */
+/*
+ * The object on one line, no line end, at most RESULT_JSON_MAX_BYTES. UTF-8; bytes that are not become
+ * U+FFFD. NULL: out of memory. free() it.
+ */
 char *result_json_encode(const struct reply_record *record) MUST_CHECK;
 
 /*

@@ -1,2 +1,370 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "result_json.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <jansson.h>
+
+#include "base64.h"
+#include "clock.h"
+#include "crypto.h"
+#include "utf8.h"
+
+/* Nothing that comes from a mail need be longer than a line of one (RFC 5322 section 2.1.1). */
+enum { TEXT_MAX_BYTES = 1024, ID_INPUT_MAX_BYTES = 8192, DETAIL_MAX_DOCUMENT_BYTES = 64 * 1024 };
+
+static const char result_version[] = "1";
+static const struct reply_form no_form;
+
+static bool append_counted(struct strbuf *out, const char *text)
+{
+    struct span s = span_from_string(text);
+    return strbuf_append_format(out, "%zu:", s.len) && strbuf_append(out, s);
+}
+
+static void format_author(const struct reply_form *form, char out[static MAILBOX_MAX_BYTES + 1])
+{
+    out[0] = '\0';
+    if (form->has_author)
+        mailbox_format(&form->author, out);
+}
+
+static bool append_digest(struct strbuf *out, struct span text)
+{
+    uint8_t digest[CRYPTO_SHA256_BYTES];
+    struct crypto_sha256 *hash = crypto_sha256_new();
+    bool ok = hash != NULL && crypto_sha256_add(hash, text) && crypto_sha256_finish(hash, digest) &&
+              base64_append_url(out, (struct span){(const char *)digest, sizeof digest});
+    crypto_sha256_free(hash);
+    return ok;
+}
+
+bool result_json_make_id(const struct reply_record *record, char out[static REPLY_RECORD_ID_BYTES + 1])
+{
+    const struct reply_form *form = record->form != NULL ? record->form : &no_form;
+    char author[MAILBOX_MAX_BYTES + 1];
+    struct strbuf text;
+    struct strbuf id;
+    strbuf_init(&text, ID_INPUT_MAX_BYTES);
+    strbuf_init(&id, REPLY_RECORD_ID_BYTES);
+    format_author(form, author);
+    bool ok = append_counted(&text, result_version) && append_counted(&text, record->challenge_address) &&
+              append_counted(&text, form->has_token ? form->subject.token : NULL) &&
+              append_counted(&text, form->has_digest ? form->block.digest : NULL) &&
+              append_counted(&text, author) && append_counted(&text, form->message_id) &&
+              append_digest(&id, strbuf_view(&text));
+    if (ok)
+        memcpy(out, strbuf_string(&id), REPLY_RECORD_ID_BYTES + 1);
+    strbuf_clear(&text);
+    strbuf_clear(&id);
+    return ok;
+}
+
+/* Each put_* adds a member and returns false when memory is out. */
+static bool put(json_t *object, const char *name, json_t *value)
+{
+    return json_object_set_new(object, name, value) == 0;
+}
+
+/* U+FFFD for each byte that is no part of well-formed UTF-8. */
+static bool append_utf8(struct strbuf *out, struct span s)
+{
+    uint32_t code;
+    for (size_t at = 0; at < s.len;) {
+        size_t len = utf8_decode(s, at, &code);
+        if (!strbuf_append(out, len > 0 ? span_slice(s, at, at + len) : SPAN_LITERAL("\xef\xbf\xbd")))
+            return false;
+        at += len > 0 ? len : 1;
+    }
+    return true;
+}
+
+static json_t *text_value(struct span s)
+{
+    struct strbuf clean;
+    strbuf_init(&clean, TEXT_MAX_BYTES);
+    /* What goes beyond the limit is cut between two characters. */
+    if (!append_utf8(&clean, s) && clean.error == STRBUF_ERROR_MEMORY) {
+        strbuf_clear(&clean);
+        return NULL;
+    }
+    json_t *value = json_stringn(strbuf_string(&clean), clean.len);
+    strbuf_clear(&clean);
+    return value;
+}
+
+static bool put_text(json_t *object, const char *name, const char *text)
+{
+    return put(object, name, text != NULL ? text_value(span_from_string(text)) : json_null());
+}
+
+/* The empty text stands for "not known". */
+static bool put_known(json_t *object, const char *name, const char *text)
+{
+    return put_text(object, name, text != NULL && *text != '\0' ? text : NULL);
+}
+
+static bool put_bool(json_t *object, const char *name, bool value)
+{
+    return put(object, name, json_boolean(value));
+}
+
+static bool put_time(json_t *object, const char *name, int64_t seconds)
+{
+    char text[CLOCK_RFC3339_SIZE] = "";
+    if (seconds >= 0)
+        clock_format_rfc3339(seconds, text);
+    return put_known(object, name, text);
+}
+
+static bool put_dnssec(json_t *object, enum dnssec_status status)
+{
+    const char *word = name_table_name(dnssec_status_names, (int)status);
+    return put_text(object, "dnssec", word != NULL ? word : "unknown");
+}
+
+/* Adds an object that its own function fills. */
+static bool put_object(json_t *parent, const char *name, const struct reply_record *record,
+                       bool (*fill)(json_t *object, const struct reply_record *record))
+{
+    json_t *object = json_object();
+    if (object == NULL || !fill(object, record)) {
+        json_decref(object);
+        return false;
+    }
+    return put(parent, name, object);
+}
+
+/* The same answer as the sender's MTA gets, so that the record shows what its author was told. */
+static bool fill_reason(json_t *object, const struct reply_record *record)
+{
+    if (record->decision.reason == FINDING_NONE)
+        return put_text(object, "finding", NULL) && put(object, "code", json_integer(451)) &&
+               put_text(object, "enhanced", "4.3.0") &&
+               put_text(object, "text", "The mail could not be checked just now. It will be tried again.");
+    const struct finding_rule *rule = finding_rule(record->decision.reason);
+    struct strbuf text;
+    strbuf_init(&text, TEXT_MAX_BYTES);
+    bool ok = finding_append_text(rule->id, &text) && put_text(object, "finding", rule->name) &&
+              put(object, "code", json_integer(rule->code)) && put_text(object, "enhanced", rule->enhanced) &&
+              put_text(object, "text", strbuf_string(&text));
+    strbuf_clear(&text);
+    return ok;
+}
+
+static bool put_verdict(json_t *object, const struct reply_record *record)
+{
+    const char *word = name_table_name(verdict_names, (int)record->decision.verdict);
+    bool ok = put_text(object, "verdict", word != NULL ? word : "temperror");
+    if (record->decision.verdict == VERDICT_PASS)
+        return ok && put(object, "reason", json_null());
+    return ok && put_object(object, "reason", record, fill_reason);
+}
+
+static bool put_reply(json_t *object, const struct reply_record *record)
+{
+    const struct reply_form *form = record->form != NULL ? record->form : &no_form;
+    char author[MAILBOX_MAX_BYTES + 1];
+    format_author(form, author);
+    return put_text(object, "challengeType", "email-reply-00") &&
+           put_known(object, "challengeAddress", record->challenge_address) &&
+           put_known(object, "tokenPart1", form->has_token ? form->subject.token : NULL) &&
+           put_known(object, "digest", form->has_digest ? form->block.digest : NULL) &&
+           put_known(object, "from", author) && put_known(object, "messageId", form->message_id) &&
+           put_known(object, "inReplyTo", form->in_reply_to) &&
+           put_time(object, "receivedAt", record->received_at) &&
+           put_known(object, "messageSha256", record->message_sha256);
+}
+
+/* Appends the object that the caller fills when append_object gave one. NULL: out of memory. */
+static json_t *append_object(json_t *array)
+{
+    json_t *object = json_object();
+    return json_array_append_new(array, object) == 0 ? object : NULL;
+}
+
+static bool append_finding(json_t *array, const struct finding *finding, const struct finding_policy *policy)
+{
+    const char *word = name_table_name(severity_names, (int)policy->severity[finding->id]);
+    json_t *object = append_object(array);
+    return object != NULL && put_text(object, "id", finding_rule(finding->id)->name) &&
+           put_text(object, "severity", word != NULL ? word : "reject") &&
+           put_known(object, "detail", finding->detail);
+}
+
+static bool put_findings(json_t *parent, const struct reply_record *record)
+{
+    json_t *array = json_array();
+    size_t count = record->findings != NULL ? record->findings->count : 0;
+    bool ok = array != NULL;
+    for (size_t i = 0; ok && i < count; i++)
+        ok = append_finding(array, &record->findings->items[i], record->policy);
+    if (!ok) {
+        json_decref(array);
+        return false;
+    }
+    return put(parent, "findings", array);
+}
+
+/* "from:to" as an array. */
+static json_t *split_fields(const char *fields)
+{
+    struct span s = span_from_string(fields);
+    json_t *array = json_array();
+    for (size_t from = 0; array != NULL && from < s.len;) {
+        size_t to = span_find_byte(s, from, ':');
+        if (to > from && json_array_append_new(array, text_value(span_slice(s, from, to))) != 0) {
+            json_decref(array);
+            array = NULL;
+        }
+        from = to + 1;
+    }
+    return array;
+}
+
+static bool put_result(json_t *object, enum auth_result result)
+{
+    return put_text(object, "result",
+                    result != AUTH_RESULT_UNKNOWN ? name_table_name(auth_result_names, (int)result) : NULL);
+}
+
+static bool fill_dkim(json_t *object, const struct reply_record *record)
+{
+    const struct auth_signature *s = record->chosen;
+    return put_result(object, s->result) && put_known(object, "domain", s->domain.name) &&
+           put_known(object, "selector", s->selector) && put_known(object, "algorithm", s->algorithm) &&
+           put(object, "keyBits", s->key_bits != 0 ? json_integer((json_int_t)s->key_bits) : json_null()) &&
+           put_known(object, "identity", s->identity) &&
+           put(object, "signedFields", split_fields(s->signed_fields)) &&
+           put_time(object, "signedAt", s->signed_at) && put_time(object, "expiresAt", s->expires_at) &&
+           put_bool(object, "bodyLengthLimited", s->has_body_length) && put_dnssec(object, s->dnssec);
+}
+
+static bool put_dkim(json_t *parent, const struct reply_record *record)
+{
+    if (record->chosen == NULL)
+        return put(parent, "dkim", json_null());
+    return put_object(parent, "dkim", record, fill_dkim);
+}
+
+static bool put_signatures(json_t *parent, const struct reply_record *record)
+{
+    json_t *array = json_array();
+    size_t count = record->dkim != NULL ? record->dkim->count : 0;
+    bool ok = array != NULL;
+    for (size_t i = 0; ok && i < count; i++) {
+        const struct auth_signature *s = &record->dkim->signatures[i];
+        json_t *object = append_object(array);
+        ok = object != NULL && put_known(object, "domain", s->domain.name) &&
+             put_known(object, "selector", s->selector) && put_result(object, s->result);
+    }
+    if (!ok) {
+        json_decref(array);
+        return false;
+    }
+    return put(parent, "signatures", array);
+}
+
+static bool fill_dmarc(json_t *object, const struct reply_record *record)
+{
+    const struct auth_dmarc_facts *dmarc = record->dmarc;
+    bool has_record = domain_is_set(&dmarc->policy_domain);
+    const char *policy =
+        dmarc->policy != AUTH_POLICY_UNKNOWN ? name_table_name(auth_policy_names, (int)dmarc->policy) : NULL;
+    const char *alignment = dmarc->is_strict ? "strict" : "relaxed";
+    return put_result(object, dmarc->result) && put_text(object, "policy", policy) &&
+           put_known(object, "policyDomain", dmarc->policy_domain.name) &&
+           put_text(object, "dkimAlignment", has_record ? alignment : NULL) &&
+           put_dnssec(object, dmarc->dnssec);
+}
+
+static bool put_dmarc(json_t *parent, const struct reply_record *record)
+{
+    if (record->dmarc == NULL)
+        return put(parent, "dmarc", json_null());
+    return put_object(parent, "dmarc", record, fill_dmarc);
+}
+
+static bool is_policy_enforced(const struct auth_dmarc_facts *dmarc)
+{
+    return dmarc != NULL && dmarc->result == AUTH_RESULT_PASS && !dmarc->is_testing &&
+           (dmarc->policy == AUTH_POLICY_QUARANTINE || dmarc->policy == AUTH_POLICY_REJECT);
+}
+
+static bool fill_assurance(json_t *object, const struct reply_record *record)
+{
+    const struct auth_signature *chosen = record->chosen;
+    const struct auth_dmarc_facts *dmarc = record->dmarc;
+    return put_bool(object, "dkimKeyDnssec", chosen != NULL && chosen->dnssec == DNSSEC_STATUS_SECURE) &&
+           put_bool(object, "dmarcDnssec", dmarc != NULL && dmarc->dnssec == DNSSEC_STATUS_SECURE) &&
+           put_bool(object, "policyEnforced", is_policy_enforced(dmarc)) &&
+           put_bool(object, "fullHeaderCoverage", chosen != NULL && chosen->covers_full);
+}
+
+static bool fill_smtp(json_t *object, const struct reply_record *record)
+{
+    const struct reply_smtp *smtp = &record->smtp;
+    return put_text(object, "clientAddress", smtp->client_address) &&
+           put_text(object, "clientName", smtp->client_name) && put_text(object, "helo", smtp->helo) &&
+           put_text(object, "mailFrom", smtp->mail_from) && put_text(object, "queueId", smtp->queue_id) &&
+           put_text(object, "tlsVersion", smtp->tls_version);
+}
+
+static bool fill_milter(json_t *object, const struct reply_record *record)
+{
+    return put_text(object, "name", record->milter_name) &&
+           put_text(object, "version", record->milter_version);
+}
+
+char *result_json_encode(const struct reply_record *record)
+{
+    char *text = NULL;
+    json_t *object = json_object();
+    if (object != NULL && put(object, "version", json_integer(1)) && put_known(object, "id", record->id) &&
+        put_verdict(object, record) && put_reply(object, record) && put_findings(object, record) &&
+        put_dkim(object, record) && put_signatures(object, record) && put_dmarc(object, record) &&
+        put_object(object, "assurance", record, fill_assurance) &&
+        put_object(object, "smtp", record, fill_smtp) && put_object(object, "milter", record, fill_milter))
+        text = json_dumps(object, JSON_COMPACT);
+    json_decref(object);
+    return text;
+}
+
+/* Blanks become one space, none at the ends; what is neither blank nor printable ASCII becomes '?'. */
+static bool clean_detail(const json_t *value, char out[static RESULT_DETAIL_MAX_BYTES + 1])
+{
+    struct span s = span_trim((struct span){json_string_value(value), json_string_length(value)});
+    size_t len = 0;
+    for (size_t at = 0; at < s.len && len < RESULT_DETAIL_MAX_BYTES;) {
+        uint32_t code;
+        size_t step = utf8_decode(s, at, &code);
+        bool is_blank = byte_is_blank(s.data[at]) || s.data[at] == '\r' || s.data[at] == '\n';
+        if (!is_blank)
+            out[len++] = step == 1 && !byte_is_control(s.data[at]) ? s.data[at] : '?';
+        else if (len > 0 && out[len - 1] != ' ')
+            out[len++] = ' ';
+        at += step > 0 ? step : 1;
+    }
+    while (len > 0 && out[len - 1] == ' ')
+        len--;
+    out[len] = '\0';
+    return len > 0;
+}
+
+bool result_json_problem_detail(struct span body, char out[static RESULT_DETAIL_MAX_BYTES + 1])
+{
+    out[0] = '\0';
+    if (body.len == 0 || body.len > DETAIL_MAX_DOCUMENT_BYTES)
+        return false;
+    json_t *document = json_loadb(body.data, body.len, 0, NULL);
+    bool is_found = clean_detail(json_object_get(document, "detail"), out) ||
+                    clean_detail(json_object_get(document, "title"), out);
+    json_decref(document);
+    return is_found;
+}
+
+const char *result_json_library_text(void)
+{
+    return jansson_version_str();
+}

@@ -1,2 +1,73 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "result_jws.h"
+
+#include <stdlib.h>
+
+#include "base64.h"
+#include "strbuf.h"
+
+enum { HEADER_MAX_BYTES = 512, OVERHEAD_MAX_BYTES = 1024 };
+
+/* RFC 7638: the SHA-256 of the JWK's required members in the order of their names (RFC 8037 section 2). */
+static bool append_thumbprint(const struct crypto_signing_key *key, struct strbuf *out)
+{
+    uint8_t public_key[CRYPTO_ED25519_KEY_BYTES];
+    uint8_t digest[CRYPTO_SHA256_BYTES];
+    struct crypto_sha256 *hash = crypto_sha256_new();
+    struct strbuf jwk;
+    strbuf_init(&jwk, HEADER_MAX_BYTES);
+    crypto_signing_key_public(key, public_key);
+    bool ok = hash != NULL && strbuf_append_string(&jwk, "{\"crv\":\"Ed25519\",\"kty\":\"OKP\",\"x\":\"") &&
+              base64_append_url(&jwk, (struct span){(const char *)public_key, sizeof public_key}) &&
+              strbuf_append_string(&jwk, "\"}") && crypto_sha256_add(hash, strbuf_view(&jwk)) &&
+              crypto_sha256_finish(hash, digest) &&
+              base64_append_url(out, (struct span){(const char *)digest, sizeof digest});
+    crypto_sha256_free(hash);
+    strbuf_clear(&jwk);
+    return ok;
+}
+
+static bool append_protected(const struct crypto_signing_key *key, struct strbuf *out)
+{
+    struct strbuf header;
+    strbuf_init(&header, HEADER_MAX_BYTES);
+    bool ok = strbuf_append_string(&header, "{\"alg\":\"EdDSA\",\"kid\":\"") &&
+              append_thumbprint(key, &header) &&
+              strbuf_append_string(&header, "\",\"typ\":\"acme-email-reply+json\"}") &&
+              base64_append_url(out, strbuf_view(&header));
+    strbuf_clear(&header);
+    return ok;
+}
+
+/* What is signed is BASE64URL(header) "." BASE64URL(payload): RFC 7515 section 5.1. */
+static bool append_members(const struct crypto_signing_key *key, struct strbuf *input, size_t header_len,
+                           struct strbuf *out)
+{
+    uint8_t signature[CRYPTO_ED25519_SIGNATURE_BYTES];
+    struct span signed_text = strbuf_view(input);
+    return crypto_sign(key, signed_text, signature) && strbuf_append_string(out, "{\"payload\":\"") &&
+           strbuf_append(out, span_slice(signed_text, header_len + 1, signed_text.len)) &&
+           strbuf_append_string(out, "\",\"protected\":\"") &&
+           strbuf_append(out, span_slice(signed_text, 0, header_len)) &&
+           strbuf_append_string(out, "\",\"signature\":\"") &&
+           base64_append_url(out, (struct span){(const char *)signature, sizeof signature}) &&
+           strbuf_append_string(out, "\"}");
+}
+
+char *result_jws_sign(const struct crypto_signing_key *key, struct span payload)
+{
+    char *jws = NULL;
+    struct strbuf input;
+    struct strbuf out;
+    strbuf_init(&input, payload.len / 3 * 4 + OVERHEAD_MAX_BYTES);
+    strbuf_init(&out, payload.len / 3 * 4 + 2 * OVERHEAD_MAX_BYTES);
+    if (append_protected(key, &input)) {
+        size_t header_len = input.len;
+        if (strbuf_append_byte(&input, '.') && base64_append_url(&input, payload) &&
+            append_members(key, &input, header_len, &out))
+            jws = strbuf_take(&out);
+    }
+    strbuf_clear(&input);
+    strbuf_clear(&out);
+    return jws;
+}

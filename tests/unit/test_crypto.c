@@ -1,8 +1,174 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include "crypto.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
 #include "tap.h"
+
+enum { PATH_BYTES = 4096, ERROR_BYTES = 256 };
+
+/* The key of RFC 8032 section 7.1, test 1; RFC 8037 appendix A uses it too. */
+#define RFC8032_KEY                                                                                          \
+    "-----BEGIN PRIVATE KEY-----\n"                                                                          \
+    "MC4CAQAwBQYDK2VwBCIEIJ1hsZ3v/VpguoRK9JLsLMREScVpezJpGXA7rAMcrn9g\n"                                     \
+    "-----END PRIVATE KEY-----\n"
+
+static const struct {
+    const char *name;
+    const char *text;
+    const char *want;
+} digests[] = {
+    {"FIPS 180-4: empty", "", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"},
+    {"FIPS 180-4: abc", "abc", "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"},
+    {"FIPS 180-4: two blocks", "abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq",
+     "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1"},
+};
+
+static const struct {
+    const char *name;
+    const char *key;
+    const char *text;
+    const char *want;
+} macs[] = {
+    {"RFC 4231 4.2", "\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b",
+     "Hi There", "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7"},
+    {"RFC 4231 4.3", "Jefe", "what do ya want for nothing?",
+     "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"},
+    {"no key, no text", "", "", "b613679a0814d9ec772f95d778c35fc5ff1697c493715653c6c712144292c5ad"},
+};
+
+static const struct {
+    const char *name;
+    const char *pem;
+    const char *want;
+} broken_keys[] = {
+    {"empty file", "", "not a private key"},
+    {"no PEM", "MC4CAQAwBQYDK2VwBCIEIJ1hsZ3v", "not a private key"},
+    {"cut PEM", "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2Vw\n", "not a private key"},
+    {"P-256 key",
+     "-----BEGIN PRIVATE KEY-----\n"
+     "MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgucLhWNceUVAqrd5s\n"
+     "Rc8csPVLCWt5vcwiFCNfj50qGG+hRANCAATrjDcICeG9MFdH8tyhjdNcMap1xlfG\n"
+     "ATd6gV0CmXDYgBkxERMRkqU01GnkyxJrST0G1lfXoCtHk/ulW0YwVkYs\n"
+     "-----END PRIVATE KEY-----\n",
+     "not an Ed25519 key"},
+    {"X25519 key",
+     "-----BEGIN PRIVATE KEY-----\n"
+     "MC4CAQAwBQYDK2VuBCIEIFhwdRdvEUNU71IWi4nmjFv2HGsZgT/+npdJwp7K1f9S\n"
+     "-----END PRIVATE KEY-----\n",
+     "not an Ed25519 key"},
+    {"key under a passphrase",
+     "-----BEGIN ENCRYPTED PRIVATE KEY-----\n"
+     "MIGbMFcGCSqGSIb3DQEFDTBKMCkGCSqGSIb3DQEFDDAcBAinYYwyG4S9zwICCAAw\n"
+     "DAYIKoZIhvcNAgkFADAdBglghkgBZQMEASoEEKBBSTAGuZ+GgEYpWsnY8JEEQNSy\n"
+     "yHcnLuvurpoHe5pIG+DTbgSS0wId7C51anJN9C6Y0UDY/tHt+dTOLOAPNz/mK0eQ\n"
+     "rExImGCGTPXxrIuYtIs=\n"
+     "-----END ENCRYPTED PRIVATE KEY-----\n",
+     "passphrase"},
+};
+
+static const struct {
+    const char *name;
+    const char *text;
+    const char *want;
+} signatures[] = {
+    {"RFC 8032 7.1 test 1: empty", "",
+     "e5564300c360ac729086e2cc806e828a84877f1eb8e5d974d873e065224901555fb8821590a33bacc61e39701cf9b46bd25bf5f"
+     "0595bbe"
+     "24655141438e7a100b"},
+    {"RFC 8037 A.4", "eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc",
+     "860c98d2297f3060a33f42739672d61b53cf3adefed3d3c672f320dc021b411e9d59b8628dc351e248b88b29468e0e41855b0fb"
+     "7d83bb1"
+     "5be902bfccb8cd0a02"},
+};
+
+static void test_digests(void)
+{
+    struct crypto_sha256 *h = crypto_sha256_new();
+    uint8_t digest[CRYPTO_SHA256_BYTES];
+    char hex[2 * sizeof digest + 1];
+    for (size_t i = 0; i < sizeof digests / sizeof *digests; i++) {
+        struct span text = span_from_string(digests[i].text);
+        tap_ok(crypto_sha256_add(h, span_slice(text, 0, 1)) &&
+                   crypto_sha256_add(h, span_slice(text, 1, text.len)) && crypto_sha256_finish(h, digest),
+               "digest made in two pieces, in the same context");
+        crypto_hex(digest, sizeof digest, hex);
+        tap_is_string(hex, digests[i].want, digests[i].name);
+    }
+    crypto_sha256_free(h);
+    crypto_sha256_free(NULL);
+}
+
+static void test_macs(void)
+{
+    uint8_t mac[CRYPTO_SHA256_BYTES];
+    char hex[2 * sizeof mac + 1] = "";
+    for (size_t i = 0; i < sizeof macs / sizeof *macs; i++) {
+        if (crypto_hmac_sha256(span_from_string(macs[i].key), span_from_string(macs[i].text), mac))
+            crypto_hex(mac, sizeof mac, hex);
+        tap_is_string(hex, macs[i].want, macs[i].name);
+    }
+}
+
+static struct crypto_signing_key *load(const char *pem, char *error)
+{
+    const char *folder = getenv("TMPDIR");
+    char path[PATH_BYTES];
+    (void)snprintf(path, sizeof path, "%s/test_crypto.XXXXXX", folder != NULL ? folder : "/tmp");
+    int fd = mkstemp(path);
+    if (fd < 0 || write(fd, pem, strlen(pem)) != (ssize_t)strlen(pem) || close(fd) != 0)
+        return NULL;
+    struct crypto_signing_key *key = crypto_signing_key_load(path, error, ERROR_BYTES);
+    (void)unlink(path);
+    return key;
+}
+
+static void test_broken_keys(void)
+{
+    char error[ERROR_BYTES];
+    for (size_t i = 0; i < sizeof broken_keys / sizeof *broken_keys; i++) {
+        error[0] = '\0';
+        struct crypto_signing_key *key = load(broken_keys[i].pem, error);
+        tap_ok(key == NULL && strstr(error, broken_keys[i].want) != NULL, "%s: %s", broken_keys[i].name,
+               error);
+        crypto_signing_key_free(key);
+    }
+    tap_ok(crypto_signing_key_load("/nonexistent/key.pem", error, sizeof error) == NULL &&
+               strstr(error, "/nonexistent/key.pem: ") == error,
+           "absent file: %s", error);
+}
+
+static void test_signatures(void)
+{
+    char error[ERROR_BYTES] = "";
+    struct crypto_signing_key *key = load(RFC8032_KEY, error);
+    uint8_t public_key[CRYPTO_ED25519_KEY_BYTES];
+    uint8_t signature[CRYPTO_ED25519_SIGNATURE_BYTES];
+    char hex[2 * sizeof signature + 1];
+    if (!tap_ok(key != NULL, "an Ed25519 key loads %s", error))
+        return;
+    crypto_signing_key_public(key, public_key);
+    crypto_hex(public_key, sizeof public_key, hex);
+    tap_is_string(hex, "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a",
+                  "RFC 8032 7.1 test 1: public key");
+    for (size_t i = 0; i < sizeof signatures / sizeof *signatures; i++) {
+        hex[0] = '\0';
+        if (crypto_sign(key, span_from_string(signatures[i].text), signature))
+            crypto_hex(signature, sizeof signature, hex);
+        tap_is_string(hex, signatures[i].want, signatures[i].name);
+    }
+    crypto_signing_key_free(key);
+}
 
 int main(void)
 {
-    tap_skip("crypto", "not written yet");
+    test_digests();
+    test_macs();
+    test_broken_keys();
+    test_signatures();
+    tap_ok(strncmp(crypto_library_text(), "OpenSSL ", 8) == 0, "%s", crypto_library_text());
     return tap_done();
 }
