@@ -1,17 +1,23 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The fixtures of the system tests: real servers, started once for all tests of a run unless a test stops them."""
+import contextlib
 import dataclasses
+import itertools
 import os
 import shutil
 
 import pytest
 
-from harness import acme, milter, signer
+from harness import acme, milter, signer, smtp
 from harness.dns import BOGUS, SIGNED, UNSIGNED, DnsServer
+from harness.milter_proxy import MilterProxy
+from harness.postfix import Postfix
 from harness.process import Folder
 
 CA_DOMAIN = "ca.acme-lab.net"
 CHALLENGE_ADDRESS = "acme@" + CA_DOMAIN
+
+_milters = itertools.count(1)
 
 
 def pytest_collection_modifyitems(items):
@@ -105,3 +111,79 @@ def new_exchange(acme_server, keys):
 @pytest.fixture
 def exchange(new_exchange):
     return new_exchange()
+
+
+@pytest.fixture(scope="session")
+def milter_settings(dns_server, acme_server):
+    """What every milter of these tests has in its configuration. Short waits: an outage must not take a test minutes."""
+    return [
+        ("ChallengeAddress", CHALLENGE_ADDRESS),
+        ("Endpoint", acme_server.endpoint),
+        ("EndpointPeerUser", acme.USER),
+        ("EndpointTimeout", "5s"),
+        ("EndpointRetryFor", "1s"),
+        ("AuthservID", "mx." + CA_DOMAIN),
+        ("Nameservers", dns_server.address),
+        ("TrustAnchorFile", dns_server.trust_anchor),
+        ("DNSTimeout", "5s"),
+    ]
+
+
+@pytest.fixture(scope="session")
+def shared_milter(folder, milter_settings):
+    server = milter.Milter(folder, milter_settings)
+    server.start()
+    yield server
+    server.stop()
+
+
+class Mx:
+    """The CA's mail exchanger: Postfix, a counting proxy behind it, and behind that one milter or another."""
+
+    def __init__(self, folder, server, acme_server, dns_server):
+        self.milter, self.acme, self.dns = server, acme_server, dns_server
+        self.proxy = MilterProxy(folder.path / "proxy.sock", server.socket)
+        self.postfix = Postfix(folder, CA_DOMAIN, self.proxy.address)
+
+    @contextlib.contextmanager
+    def with_milter(self, server):
+        """Have another milter, started and ended here, take the mail meanwhile."""
+        before = self.milter
+        server.start()
+        self.milter, self.proxy.milter_socket = server, str(server.socket)
+        try:
+            yield server
+        finally:
+            self.milter, self.proxy.milter_socket = before, str(before.socket)
+            server.stop()
+
+    def send(self, exchange, data, recipients=CHALLENGE_ADDRESS, **how):
+        data = data if isinstance(data, bytes) else data.bytes()
+        return smtp.send(self.postfix.port, exchange.author, recipients, data, **how)
+
+    def queue_id(self):
+        """Of the last mail that Postfix began to take."""
+        return self.postfix.queue_ids()[-1]
+
+    def delivered(self, exchange):
+        self.postfix.wait_queue_empty()
+        return self.postfix.delivered(exchange.token.encode())
+
+
+@pytest.fixture(scope="session")
+def mx(folder, shared_milter, acme_server, dns_server):
+    exchanger = Mx(folder, shared_milter, acme_server, dns_server)
+    exchanger.proxy.start()
+    exchanger.postfix.start()
+    yield exchanger
+    exchanger.postfix.stop()
+    exchanger.proxy.stop()
+
+
+@pytest.fixture
+def new_milter(folder, milter_settings):
+    """A milter of the test's own, not started yet, with further settings."""
+    def make(*settings):
+        name = f"milter-{next(_milters)}"  # short: a UNIX socket's path may have 107 bytes
+        return milter.Milter(folder, milter_settings + list(settings), name)
+    return make

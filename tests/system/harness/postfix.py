@@ -120,6 +120,11 @@ class Postfix:
                 found.append(message["Delivered-To"])
         return sorted(found)
 
+    def fields_of(self, marker, name):
+        """The values of a header field, unfolded, in the one delivered mail that holds `marker`."""
+        (message,) = [each for each in mailbox.Maildir(self.inbox, create=False) if marker in each.as_bytes()]
+        return [" ".join(value.split()) for value in message.get_all(name, [])]
+
     def wait_queue_empty(self):
         """Until nothing is left to be delivered: what has not arrived now never will."""
         queues = [self.folder / "queue" / name for name in ("incoming", "active", "maildrop", "deferred")]

@@ -1,0 +1,549 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The whole chain: a mail goes by SMTP to a real Postfix, which asks the real milter, which asks a real DNS and the
+reference ACME server. What is judged in a mail has its own tests; here it is that each verdict arrives, and what
+happens when a part of the chain fails."""
+import json
+import os
+import pwd
+import re
+import socket
+import threading
+
+import pytest
+
+from harness import mail, milter, signer, smtp
+from harness.dns import BOGUS, SIGNED, UNSIGNED
+from harness.process import wait_for
+
+from conftest import CA_DOMAIN, CHALLENGE_ADDRESS
+
+BOB = "bob@" + CA_DOMAIN
+
+
+def good_reply(exchange, **changes):
+    return mail.reply(exchange.challenge, exchange.digest, **changes)
+
+
+def assert_not_posted(mx, exchange):
+    assert mx.acme.results_for(exchange.challenge) == []
+    assert mx.acme.status(exchange.challenge) == "pending"
+
+
+def assert_refused(mx, exchange, data, code, enhanced, finding):
+    answer = mx.send(exchange, data)
+    assert (answer.code, answer.enhanced) == (code, enhanced), str(answer)
+    assert re.fullmatch(r"[ -~]{20,}", answer.text)
+    line = milter.logfmt(mx.milter.wait_reply_line(exchange.token))
+    wanted = "temperror" if code == 451 else "reject"
+    assert (line["verdict"], line["reason"], line["code"]) == (wanted, finding, str(code))
+    assert_not_posted(mx, exchange)
+    assert mx.delivered(exchange) == []
+    return answer
+
+
+# --- a reply that passes
+
+
+@pytest.mark.parametrize("key", ["rsa2048", "ed25519"])
+def test_R25_signed_reply_passes(mx, exchange, key):
+    answer = mx.send(exchange, exchange.sign(good_reply(exchange), key=key))
+    assert (answer.code, answer.stage) == (250, "DATA"), str(answer)
+    assert mx.acme.status(exchange.challenge) == "valid"
+    (result,) = mx.acme.results_for(exchange.challenge)
+    assert result["verdict"] == "pass" and result["reason"] is None
+    assert result["from"] == exchange.author and result["challengeAddress"] == CHALLENGE_ADDRESS
+    assert result["digest"] == exchange.digest and result["tokenPart1"] == exchange.token
+    assert result["dkim"]["domain"] == SIGNED and result["dkim"]["selector"] == key
+    assert result["dkim"]["algorithm"] == {"rsa2048": "rsa-sha256", "ed25519": "ed25519-sha256"}[key]
+    assert result["dkim"]["dnssec"] == "secure" and result["dmarc"]["dnssec"] == "secure"
+    assert (result["dmarc"]["result"], result["dmarc"]["policy"]) == ("pass", "reject")
+    assert result["assurance"] == {"dkimKeyDnssec": True, "dmarcDnssec": True, "policyEnforced": True,
+                                   "fullHeaderCoverage": True}
+    assert result["smtp"]["clientAddress"] == "127.0.0.1" and result["smtp"]["mailFrom"] == exchange.author
+    assert result["smtp"]["queueId"] == mx.queue_id() and result["smtp"]["helo"] == "mail.acme-lab.net"
+    # The default disposition: taken, and in nobody's mailbox.
+    assert mx.delivered(exchange) == []
+
+
+def test_R25_pass_is_one_line_in_the_log(mx, exchange):
+    assert mx.send(exchange, exchange.sign(good_reply(exchange))).code == 250
+    line = mx.milter.wait_reply_line(exchange.token)
+    assert len(mx.milter.reply_lines(exchange.token)) == 1
+    assert f"{mx.queue_id()}: reply " in line
+    words = milter.logfmt(line)
+    assert {name: words[name] for name in ("verdict", "from", "domain", "selector", "algorithm", "dmarc", "policy",
+                                           "dnssec", "endpoint")} == {
+        "verdict": "pass", "from": exchange.author, "domain": SIGNED, "selector": "rsa2048",
+        "algorithm": "rsa-sha256", "dmarc": "pass", "policy": "reject", "dnssec": "secure", "endpoint": "200"}
+    assert exchange.token not in mx.milter.log().decode()  # LogTokens is off
+
+
+def test_idempotency_key_and_content_type(mx, exchange):
+    assert mx.send(exchange, exchange.sign(good_reply(exchange))).code == 250
+    (request,) = [each for each in mx.acme.requests() if exchange.token in each["body"]]
+    assert request["headers"]["content-type"] == "application/json"
+    assert request["headers"]["idempotency-key"] == f'"{json.loads(request["body"])["id"]}"'
+
+
+def test_short_key_and_unsigned_zone_are_findings_not_reasons(mx, new_exchange):
+    exchange = new_exchange("alice@" + UNSIGNED)
+    assert mx.send(exchange, exchange.sign(good_reply(exchange), key="rsa1024")).code == 250
+    (result,) = mx.acme.results_for(exchange.challenge)
+    assert {"dkim-key-1024", "dnssec-none"} <= {finding["id"] for finding in result["findings"]}
+    assert result["dkim"]["dnssec"] == "insecure" and result["dkim"]["keyBits"] == 1024
+
+
+@pytest.mark.parametrize("canon", ["simple/simple", "relaxed/simple", "simple/relaxed"])
+def test_R25_bytes_reach_the_verifier_as_they_were_sent(mx, exchange, canon):
+    reply = good_reply(exchange)
+    reply.add("Subject", reply.get("Subject").replace("ACME: ", "ACME:\n  "), first=True)
+    reply.fields = [field for number, field in enumerate(reply.fields) if number == 0 or field[0] != "Subject"]
+    reply.body += "\ntext  with   blanks  \n\n\n"
+    data = reply.bytes().replace(b"Date: ", b"Date:   ").replace(b"To: ", b"To:", 1)
+    answer = mx.send(exchange, exchange.sign(data, canon=canon))
+    assert answer.code == 250, str(answer)
+
+
+# --- replies that are refused
+
+
+def test_R25_unsigned_reply_is_refused(mx, exchange):
+    assert_refused(mx, exchange, good_reply(exchange), 550, "5.7.20", "dkim-none")
+
+
+@pytest.mark.parametrize("author, signed_by", [
+    ("alice@sub." + SIGNED, SIGNED),     # the parent: a DMARC pass in relaxed mode, and still not RFC 8823's
+    ("alice@" + SIGNED, UNSIGNED),
+])
+def test_R28_unaligned_signature_is_refused(mx, new_exchange, author, signed_by):
+    exchange = new_exchange(author)
+    data = exchange.sign(good_reply(exchange), domain=signed_by)
+    assert_refused(mx, exchange, data, 550, "5.7.22", "dkim-unaligned")
+
+
+def test_R28_signature_of_a_subdomain_is_refused(mx, dns_server, keys, exchange):
+    dns_server.add(f"rsa2048._domainkey.child.{SIGNED}", keys["rsa2048"].txt())
+    dns_server.reload()
+    data = exchange.sign(good_reply(exchange), domain="child." + SIGNED)
+    assert_refused(mx, exchange, data, 550, "5.7.22", "dkim-unaligned")
+
+
+@pytest.mark.parametrize("part, instead", [
+    (b"RESPONSE-----\r\n", b"RESPONSE-----\r\n "),
+    (b"Re: ACME:", b"Re: [x] ACME:"),
+    (b"Content-Type: text/plain", b"Content-Type: text/plain; x=y"),
+])
+def test_R25_reply_changed_after_signing_is_refused(mx, exchange, part, instead):
+    data = exchange.sign(good_reply(exchange), canon="relaxed/simple")
+    assert part in data
+    assert_refused(mx, exchange, data.replace(part, instead), 550, "5.7.20", "dkim-fail")
+
+
+def test_R25_key_that_does_not_exist_is_refused_for_good(mx, exchange):
+    data = exchange.sign(good_reply(exchange), selector="nothing")
+    assert_refused(mx, exchange, data, 550, "5.7.20", "dkim-fail")
+
+
+def test_R26_subject_must_be_signed(mx, exchange):
+    fields = [name for name in signer.REPLY_FIELDS if name != "Subject"]
+    assert_refused(mx, exchange, exchange.sign(good_reply(exchange), fields=fields), 550, "5.7.21",
+                   "dkim-coverage-core")
+
+
+def test_R38_reply_through_a_list_is_refused(mx, exchange):
+    data = exchange.sign(good_reply(exchange, List_Id="<people.acme-lab.net>"))
+    assert_refused(mx, exchange, data, 550, "5.7.1", "list-field")
+
+
+def test_R40_reply_without_a_block_is_refused(mx, exchange):
+    data = exchange.sign(good_reply(exchange, body="I am on holiday.\n"))
+    assert_refused(mx, exchange, data, 550, "5.6.0", "block-missing")
+
+
+def test_real_sha1_signature_is_refused(mx, exchange, keys):
+    data = signer.sign_sha1_with_opendkim(good_reply(exchange).bytes(), keys["rsa2048"], SIGNED, "rsa2048")
+    assert_refused(mx, exchange, data, 550, "5.7.21", "dkim-algorithm")
+
+
+def test_body_length_limit_is_refused(mx, exchange):
+    data = exchange.sign(good_reply(exchange), length=True)
+    assert_refused(mx, exchange, data, 550, "5.7.21", "dkim-body-length")
+
+
+def test_large_reply_is_refused(mx, exchange):
+    data = exchange.sign(good_reply(exchange, body=mail.block(exchange.digest) + ("y" * 70 + "\n") * 4000))
+    answer = mx.send(exchange, data)
+    assert (answer.code, answer.enhanced) == (552, "5.3.4"), str(answer)
+    assert_not_posted(mx, exchange)
+
+
+def test_R48_bogus_answers_are_temporary(mx, new_exchange):
+    exchange = new_exchange("alice@" + BOGUS)
+    answer = mx.send(exchange, exchange.sign(good_reply(exchange)))
+    assert answer.code == 451 and answer.enhanced in ("4.4.3", "4.7.5"), str(answer)
+    assert_not_posted(mx, exchange)
+
+
+# --- what the ACME server says
+
+
+def test_R49_wrong_digest_hears_the_acme_servers_words(mx, exchange):
+    reply = mail.reply(exchange.challenge, "A" * 43)
+    answer = mx.send(exchange, exchange.sign(reply))
+    assert (answer.code, answer.enhanced) == (550, "5.7.1")
+    assert "the digest does not belong to this challenge" in answer.text
+    assert mx.acme.status(exchange.challenge) == "invalid"
+
+
+def test_unknown_token_hears_the_acme_servers_words(mx, exchange):
+    stranger = dict(exchange.challenge, tokenPart1="A" * 32)
+    answer = mx.send(exchange, exchange.sign(mail.reply(stranger, exchange.digest)))
+    assert (answer.code, answer.enhanced) == (550, "5.7.1")
+    assert "no challenge has this token" in answer.text
+
+
+@pytest.fixture
+def canned(mx):
+    """Have the ACME server give one answer to everything until the test ends."""
+    def answer(text):
+        mx.acme.stop()
+        mx.acme.start("--answer", text)
+    yield answer
+    mx.acme.stop()
+    mx.acme.start()
+
+
+@pytest.mark.parametrize("canned_answer, code, enhanced, text", [
+    ("404:This challenge is not known here", 550, "5.7.1", "This challenge is not known here"),
+    ("409:zwölf\r\n250 2.0.0 Ok\x1b[1m", 550, "5.7.1", None),
+    ("422", 550, "5.7.1", "as asked by --answer"),
+    ("401", 451, "4.3.5", None),
+    ("403", 451, "4.3.5", None),
+    ("429", 451, "4.3.0", None),
+    ("503", 451, "4.3.0", None),
+    ("202", 250, "2.0.0", None),
+    ("204", 250, "2.0.0", None),
+])
+def test_answer_of_the_acme_server_decides(mx, canned, exchange, canned_answer, code, enhanced, text):
+    canned(canned_answer)
+    answer = mx.send(exchange, exchange.sign(good_reply(exchange)))
+    assert (answer.code, answer.enhanced) == (code, enhanced), str(answer)
+    assert re.fullmatch(r"[ -~]*", answer.text)
+    if text:
+        assert text in answer.text
+
+
+def test_detail_is_cut_to_200_characters(mx, canned, exchange):
+    canned("410:" + "d" * 1000)
+    answer = mx.send(exchange, exchange.sign(good_reply(exchange)))
+    assert answer.code == 550 and "d" * 180 in answer.text and "d" * 201 not in answer.text
+
+
+def test_R08_same_mail_again_is_the_same_result(mx, exchange):
+    data = exchange.sign(good_reply(exchange))
+    assert mx.send(exchange, data).code == 250
+    assert mx.send(exchange, data).code == 250
+    first, second = mx.acme.results_for(exchange.challenge)
+    assert first["id"] == second["id"] and len(first["id"]) == 43
+    assert mx.acme.status(exchange.challenge) == "valid"
+
+
+# --- outages: the sender's MTA keeps the mail, and it passes when all is back
+
+
+def test_dns_outage_is_temporary(mx, new_exchange, dns_server, new_milter, keys):
+    domain = "outage." + SIGNED
+    dns_server.add(f"rsa2048._domainkey.{domain}", keys["rsa2048"].txt())
+    dns_server.add(f"_dmarc.{domain}", "v=DMARC1; p=reject")
+    dns_server.reload()
+    exchange = new_exchange("alice@" + domain)
+    data = exchange.sign(good_reply(exchange))
+    with mx.with_milter(new_milter(("DNSTimeout", "2s"))):
+        dns_server.stop()
+        try:
+            answer = mx.send(exchange, data)
+            assert (answer.code, answer.enhanced[0]) == (451, "4"), str(answer)
+            assert_not_posted(mx, exchange)
+        finally:
+            dns_server.start()
+        answers = []
+
+        def passes():  # as a sender's MTA tries again
+            answers.append(mx.send(exchange, data).code)
+            return answers[-1] == 250
+        wait_for(passes, "the same mail passes", deadline=120)
+        assert set(answers) <= {451, 250}
+    assert mx.acme.status(exchange.challenge) == "valid"
+
+
+def test_silent_dns_is_temporary_within_the_deadline(mx, exchange, dns_server, new_milter):
+    with mx.with_milter(new_milter(("DNSTimeout", "1s"))) as server:
+        dns_server.pause()
+        try:
+            answer = mx.send(exchange, exchange.sign(good_reply(exchange)))
+        finally:
+            dns_server.resume()
+        assert (answer.code, answer.enhanced) == (451, "4.7.5"), str(answer)
+        assert milter.logfmt(server.wait_reply_line(exchange.token))["verdict"] == "temperror"
+    assert_not_posted(mx, exchange)
+
+
+def test_acme_server_outage_is_temporary(mx, exchange):
+    data = exchange.sign(good_reply(exchange))
+    mx.acme.stop()
+    try:
+        answer = mx.send(exchange, data)
+        assert (answer.code, answer.enhanced) == (451, "4.3.0"), str(answer)
+    finally:
+        mx.acme.start()
+    answer = mx.send(exchange, data)
+    assert answer.code == 250, str(answer)
+    assert mx.acme.status(exchange.challenge) == "valid"
+
+
+def test_restart_of_the_acme_server_is_ridden_out(mx, exchange, new_milter):
+    data = exchange.sign(good_reply(exchange))
+    answers = []
+    with mx.with_milter(new_milter(("EndpointRetryFor", "60s"))):
+        mx.acme.stop()
+        # Stands where the server was, to know that the first attempt has been made; it answers nothing.
+        with socket.socket(socket.AF_UNIX) as stand_in:
+            stand_in.bind(str(mx.acme.socket))
+            os.chmod(mx.acme.socket, 0o666)
+            stand_in.listen(1)
+            sender = threading.Thread(target=lambda: answers.append(mx.send(exchange, data)))
+            sender.start()
+            stand_in.settimeout(60)
+            stand_in.accept()[0].close()
+        mx.acme.start()
+        sender.join(120)
+    assert answers and answers[0].code == 250, answers
+    assert mx.acme.status(exchange.challenge) == "valid"
+
+
+def test_stranger_on_the_socket_is_told_nothing(mx, exchange, new_milter):
+    """EndpointPeerUser: who took the ACME server's place does not get the digest."""
+    heard = []
+    mx.acme.stop()
+    try:
+        with socket.socket(socket.AF_UNIX) as stranger, mx.with_milter(new_milter(("EndpointRetryFor", "1s"))):
+            stranger.bind(str(mx.acme.socket))
+            os.chmod(mx.acme.socket, 0o666)
+            stranger.listen(8)
+
+            def listen():
+                while True:
+                    try:
+                        connection, _ = stranger.accept()
+                    except OSError:
+                        return
+                    with connection:
+                        heard.append(connection.recv(4096))
+            listener = threading.Thread(target=listen, daemon=True)
+            listener.start()
+            answer = mx.send(exchange, exchange.sign(good_reply(exchange)))
+            stranger.shutdown(socket.SHUT_RDWR)
+            listener.join(30)
+    finally:
+        mx.acme.start()
+    assert answer.code == 451
+    assert b"".join(heard) == b""
+    assert_not_posted(mx, exchange)
+
+
+# --- mail that is not for the milter
+
+
+def test_mail_to_others_crosses_no_socket(mx, exchange):
+    other = "untouched@" + CA_DOMAIN
+    forged = good_reply(exchange).set("To", other)  # looks like a reply, is not for a challenge address
+    assert mx.send(exchange, forged, recipients=other).code == 250
+    assert mx.delivered(exchange) == [other]
+    (message,) = mx.proxy.messages_to(other)
+    assert message.from_mta["R"] <= 1 and message.from_mta["T"] <= 1
+    for letter in "LNBE":
+        assert message.from_mta[letter] == 0, message.from_mta
+    assert mx.milter.reply_lines(exchange.token) == []
+    # The same proxy does see them when the mail is for the milter: the zero above is not the proxy's.
+    recipient = CHALLENGE_ADDRESS
+    before = len(mx.proxy.messages_to(recipient))
+    assert mx.send(exchange, exchange.sign(good_reply(exchange))).code == 250
+    counts = mx.proxy.messages_to(recipient)[before].from_mta
+    assert counts["L"] >= 10 and counts["N"] == 1 and counts["B"] >= 1 and counts["E"] == 1
+
+
+def test_mixed_recipients_get_their_copy_when_the_reply_passes(mx, exchange):
+    answer = mx.send(exchange, exchange.sign(good_reply(exchange)), recipients=[BOB, CHALLENGE_ADDRESS])
+    assert answer.code == 250, str(answer)
+    assert mx.delivered(exchange) == [BOB]
+    assert mx.acme.status(exchange.challenge) == "valid"
+
+
+def test_mixed_recipients_are_refused_together(mx, exchange):
+    answer = mx.send(exchange, good_reply(exchange), recipients=[BOB, CHALLENGE_ADDRESS])
+    assert (answer.code, answer.enhanced) == (550, "5.7.20"), str(answer)
+    assert mx.delivered(exchange) == []
+    assert_not_posted(mx, exchange)
+
+
+def test_mails_of_one_connection_are_strangers_to_each_other(mx, new_exchange):
+    connection = smtp.connect(mx.postfix.port)
+    try:
+        for _ in range(2):
+            good, bad, other = new_exchange(), new_exchange(), new_exchange()
+            assert mx.send(bad, good_reply(bad), connection=connection).code == 550
+            assert mx.send(good, good.sign(good_reply(good)), connection=connection).code == 250
+            assert mx.send(other, good_reply(other), recipients=BOB, connection=connection).code == 250
+            connection.docmd("MAIL", f"FROM:<{good.author}>")
+            connection.docmd("RCPT", f"TO:<{CHALLENGE_ADDRESS}>")
+            connection.rset()
+            assert mx.acme.status(good.challenge) == "valid"
+            assert_not_posted(mx, bad)
+            assert mx.delivered(other) == [BOB]
+    finally:
+        connection.close()
+
+
+# --- judged without an MTA
+
+
+def test_test_mode_gives_the_same_object(mx, exchange, keys, tmp_path):
+    data = exchange.sign(good_reply(exchange))
+    assert mx.send(exchange, data).code == 250
+    (result,) = mx.acme.results_for(exchange.challenge)
+    records = "".join(f"{name} TXT " + " ".join(f'"{text[at:at + 200]}"' for at in range(0, len(text), 200))
+                      + f"\n{name} SECURE\n" for name, text in (
+                          (f"rsa2048._domainkey.{SIGNED}", keys["rsa2048"].txt()),
+                          (f"_dmarc.{SIGNED}", "v=DMARC1; p=reject; adkim=s")))
+    (tmp_path / "dns.txt").write_text(records)
+    (tmp_path / "mail.eml").write_bytes(data)
+    done = milter.run("-t", "-c", mx.milter.conf, "-D", tmp_path / "dns.txt", tmp_path / "mail.eml")
+    assert done.returncode == 0, done.stderr
+    offline = json.loads(done.stdout)
+    assert offline.keys() == result.keys()
+    for member in result.keys() - {"smtp", "receivedAt", "milter"}:
+        assert offline[member] == result[member], member
+    assert offline["smtp"].keys() == result["smtp"].keys()
+    assert offline["milter"]["version"] == result["milter"]["version"]
+
+
+# --- the log
+
+
+def unprintable_lines(log):
+    """Those not all printable ASCII, which is what a terminal or a log shipper can be trusted with."""
+    return [line for line in log.split(b"\n") if not re.fullmatch(rb"[ -~]*", line)]
+
+
+@pytest.mark.parametrize("field, value", [
+    ("From", b"alice@" + SIGNED.encode() + b"\x1b[2J"),
+    ("From", b'"\x1b]0;x\x07" <alice@' + SIGNED.encode() + b">"),
+    ("From", b"Al\xc3\xafce \xe2\x80\xae <alice@" + SIGNED.encode() + b">"),
+    ("From", b'"x verdict=pass\\" " <alice@' + SIGNED.encode() + b">"),
+    ("From", b'"a\\"b verdict=pass"@' + SIGNED.encode()),
+    ("Message-ID", b"<1@x>\x08\x08 verdict=pass \xff\xfe"),
+    ("Subject", b"Re: ACME: TOKEN\x1b[31m"),
+    ("Subject", b"=?utf-8?Q?Re:=0D=0AX1234567:_reply_verdict=3Dpass_=1B[31m?= ACME: TOKEN"),
+    ("Subject", b"Re: ACME: TOKEN\n injected: reply verdict=pass"),
+])
+def test_log_takes_nothing_that_could_be_read_as_another_line(mx, exchange, field, value):
+    reply = good_reply(exchange)
+    reply.set(field, value.replace(b"TOKEN", exchange.token.encode()))
+    lines_before = len(mx.milter.log_lines())
+    signed = exchange.sign(reply, fields=("From", "Date", "Content-Type"))
+    answer = mx.send(exchange, signed, helo="x\x1b[31m\x7fverdict=pass")
+    assert answer.code in (550, 250), str(answer)
+    queue_id = mx.queue_id()
+    lines = wait_for(lambda: [line for line in mx.milter.log_lines()[lines_before:]
+                              if f"{queue_id}: reply " in line], "the log line of the reply")
+    assert len(lines) == 1
+    assert unprintable_lines(mx.milter.log()) == []
+    others = [line for line in mx.milter.log_lines()[lines_before:] if queue_id not in line]
+    assert not any("verdict=pass" in line and line.lstrip().startswith(("injected", "X1234567")) for line in others)
+    if answer.code == 550:
+        assert milter.logfmt(lines[0])["verdict"] == "reject"
+
+
+# --- the process
+
+
+def test_milter_runs_as_its_own_user(mx):
+    assert mx.milter.user_id() == pwd.getpwnam(milter.USER).pw_uid != 0
+
+
+def test_bad_configuration_at_reload_changes_nothing(mx, exchange, new_milter):
+    with mx.with_milter(new_milter()) as server:
+        server.set("MaxSignatures", "nonsense")
+        server.reload()
+        wait_for(lambda: b"MaxSignatures" in server.log(), "the bad setting is logged")
+        assert mx.send(exchange, exchange.sign(good_reply(exchange))).code == 250
+
+
+def test_reload_takes_the_new_configuration(mx, new_exchange, new_milter):
+    first, second = new_exchange(), new_exchange("alice@" + UNSIGNED)
+    with mx.with_milter(new_milter()) as server:
+        assert mx.send(first, first.sign(good_reply(first))).code == 250
+        server.set("Policy", "strict")
+        server.reload()
+        data = second.sign(good_reply(second, In_Reply_To=None))
+
+        def is_strict():
+            return mx.send(second, data, recipients=CHALLENGE_ADDRESS).code == 550
+        wait_for(is_strict, "the strict policy is in force")
+
+
+def test_sigterm_ends_it_with_0(mx, new_milter):
+    server = new_milter()
+    server.start()
+    assert server.stop() == 0
+
+
+def test_mail_is_kept_by_its_sender_when_the_milter_is_gone(mx, exchange, new_milter):
+    server = new_milter()
+    data = exchange.sign(good_reply(exchange))
+    with mx.with_milter(server):
+        server.stop()
+        answer = mx.send(exchange, data)
+        assert answer.code == 451, str(answer)
+        server.start()
+        assert mx.send(exchange, data).code == 250
+
+
+# --- other dispositions
+
+
+def test_delivered_reply_carries_our_results_and_no_forged_ones(mx, exchange, new_milter):
+    forged = f"mx.{CA_DOMAIN}; dkim=pass header.d=forged.acme-lab.net"
+    reply = good_reply(exchange)
+    for _ in range(3):
+        reply.add("Authentication-Results", forged, first=True)
+    reply.add("Authentication-Results", "other.acme-lab.net; dkim=pass", first=True)
+    with mx.with_milter(new_milter(("Disposition", "deliver"))):
+        answer = mx.send(exchange, exchange.sign(reply))
+        assert answer.code == 250, str(answer)
+    assert mx.delivered(exchange) == [CHALLENGE_ADDRESS]
+    fields = mx.postfix.fields_of(exchange.token.encode(), "Authentication-Results")
+    assert not any("forged.acme-lab.net" in value for value in fields)
+    assert any(value.startswith("other.acme-lab.net") for value in fields)
+    (ours,) = [value for value in fields if value.startswith("mx." + CA_DOMAIN)]
+    assert "dkim=pass" in ours and SIGNED in ours
+
+
+def test_shadow_mode_lets_everything_through_and_posts_nothing(mx, new_exchange, new_milter):
+    good, bad = new_exchange(), new_exchange()
+    with mx.with_milter(new_milter(("Mode", "shadow"))) as server:
+        assert mx.send(good, good.sign(good_reply(good))).code == 250
+        assert mx.send(bad, good_reply(bad)).code == 250
+        line = milter.logfmt(server.wait_reply_line(bad.token))
+        assert (line["verdict"], line["mode"]) == ("reject", "shadow")
+    for exchange in (good, bad):
+        assert mx.delivered(exchange) == [CHALLENGE_ADDRESS]
+        assert_not_posted(mx, exchange)
+
+
+def test_reported_rejects_change_nothing(mx, exchange, new_milter):
+    with mx.with_milter(new_milter(("ReportRejects", "yes"))):
+        assert mx.send(exchange, good_reply(exchange)).code == 550
+    (result,) = mx.acme.results_for(exchange.challenge)
+    assert result["verdict"] == "reject" and result["reason"]["finding"] == "dkim-none"
+    assert mx.acme.status(exchange.challenge) == "pending"
