@@ -1,2 +1,96 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "reply_subject.h"
+
+#include <string.h>
+
+#include "base64.h"
+#include "encoded_word.h"
+
+enum { TOKEN_MIN_BYTES = 8, BITS_PER_CHARACTER = 6 };
+
+static const char *const no_token = "no ACME: followed by a token";
+
+static bool is_removed(char c)
+{
+    return byte_is_blank(c) || c == '\r' || c == '\n';
+}
+
+/* A label begins the subject or stands behind something that is no letter and no digit: "XACME:" is none. */
+static size_t find_label(struct span text, size_t from)
+{
+    const struct span label = SPAN_LITERAL("ACME:");
+    size_t at = span_find(text, from, label);
+    while (at < text.len && at > 0 && byte_is_alnum(text.data[at - 1]))
+        at = span_find(text, at + 1, label);
+    return at;
+}
+
+/* Padding is right where it is complete or absent. */
+static bool is_padding_right(size_t characters, size_t padding)
+{
+    return characters % 4 != 1 && (padding == 0 || (padding <= 2 && (characters + padding) % 4 == 0));
+}
+
+/*
+ * The text behind a label, white space removed, must be a token and nothing else: white space inside the
+ * token is ignored (RFC 8823 section 3.1 (1)), so that nothing behind it could be told from it.
+ */
+static bool read_token(struct span text, struct reply_subject *out)
+{
+    size_t len = 0;
+    size_t padding = 0;
+    for (size_t i = 0; i < text.len; i++) {
+        char c = text.data[i];
+        if (is_removed(c))
+            continue;
+        if ((c != '=' && (padding > 0 || !base64_is_url_byte(c))) || len == REPLY_TOKEN_MAX_BYTES)
+            return false;
+        padding += c == '=';
+        out->token[len++] = c;
+    }
+    out->token[len] = '\0';
+    size_t characters = len - padding;
+    out->token_bits = (unsigned)(characters * BITS_PER_CHARACTER / 8 * 8);
+    return characters >= TOKEN_MIN_BYTES && is_padding_right(characters, padding);
+}
+
+/* Looks at every label: the last that is followed by a token counts, and all that are must agree. */
+static enum outcome read_labels(struct span text, struct reply_subject *out, const char **why)
+{
+    bool is_found = false;
+    bool has_foreign_charset = out->has_foreign_charset;
+    for (size_t at = find_label(text, 0); at < text.len; at = find_label(text, at + 1)) {
+        size_t from = at + strlen("ACME:");
+        size_t to = find_label(text, from);
+        struct reply_subject one = {.token = ""};
+        if (!read_token(span_slice(text, from, to), &one))
+            continue;
+        if (is_found && strcmp(one.token, out->token) != 0) {
+            *why = "several ACME: labels with different tokens";
+            return OUTCOME_BROKEN_INPUT;
+        }
+        is_found = true;
+        *out = one;
+    }
+    out->has_foreign_charset = has_foreign_charset;
+    if (!is_found)
+        *why = no_token;
+    return is_found ? OUTCOME_OK : OUTCOME_ABSENT;
+}
+
+enum outcome reply_subject_parse(struct span field_body, struct reply_subject *out, const char **why)
+{
+    struct strbuf text;
+    memset(out, 0, sizeof *out);
+    *why = "subject too long";
+    if (field_body.len > REPLY_SUBJECT_MAX_BYTES)
+        return OUTCOME_ABSENT;
+    strbuf_init(&text, 4 * REPLY_SUBJECT_MAX_BYTES);
+    enum outcome outcome = encoded_word_decode(field_body, &text, &out->has_foreign_charset);
+    if (outcome == OUTCOME_OK)
+        outcome = read_labels(strbuf_view(&text), out, why);
+    if (outcome != OUTCOME_OK)
+        out->token[0] = '\0';
+    strbuf_clear(&text);
+    return outcome;
+}
