@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""What is kept and shown of a reply beyond its verdict: signed results, the evidence folder and log, the metrics."""
+import hashlib
+import json
+import os
+import re
+import shutil
+
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from harness import mail, milter
+from harness.process import wait_for
+
+
+def signed_reply(exchange, **changes):
+    return exchange.sign(mail.reply(exchange.challenge, exchange.digest, **changes))
+
+
+def tree(folder):
+    return sorted(path for path in folder.rglob("*") if path.is_file())
+
+
+def test_signed_result_is_taken_and_one_of_another_key_is_kept_by_the_sender(mx, new_exchange, new_milter):
+    server = new_milter()
+    key, other = Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate()
+    private = server.data / "evidence.key"
+    private.write_bytes(key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8,
+                                          serialization.NoEncryption()))
+    private.chmod(0o400)
+    shutil.chown(private, milter.USER)
+    server.set("EvidenceKeyFile", private)
+    publics = []
+    for number, each in enumerate((key, other)):
+        public = mx.acme.folder / f"evidence-{number}.pem"
+        public.write_bytes(each.public_key().public_bytes(serialization.Encoding.PEM,
+                                                          serialization.PublicFormat.SubjectPublicKeyInfo))
+        publics.append(public)
+    good, kept = new_exchange(), new_exchange()
+    try:
+        with mx.with_milter(server):
+            mx.acme.stop()
+            mx.acme.start("--evidence-key", publics[0])
+            answer = mx.send(good, signed_reply(good))
+            assert answer.code == 250, str(answer)
+            assert mx.acme.requests()[-1]["headers"]["content-type"] == "application/jose+json"
+            mx.acme.stop()
+            mx.acme.start("--evidence-key", publics[1])
+            answer = mx.send(kept, signed_reply(kept))
+            assert (answer.code, answer.enhanced) == (451, "4.3.5"), str(answer)
+    finally:
+        mx.acme.stop()
+        mx.acme.start()
+    assert mx.acme.status(good.challenge) == "valid"
+    assert mx.acme.status(kept.challenge) == "pending"
+
+
+@pytest.fixture
+def with_evidence(new_milter):
+    server = new_milter()
+    folder = server.data / "evidence"
+    folder.mkdir(mode=0o700)
+    shutil.chown(folder, milter.USER, milter.USER)
+    server.set("EvidenceDirectory", folder)
+    return server, folder
+
+
+def test_passing_reply_leaves_a_folder_that_can_be_judged_again(mx, new_exchange, with_evidence):
+    server, folder = with_evidence
+    good, bad = new_exchange(), new_exchange()
+    data = signed_reply(good)
+    with mx.with_milter(server):
+        assert mx.send(good, data).code == 250
+        assert mx.send(bad, mail.reply(bad.challenge, bad.digest)).code == 550
+        (result,) = mx.acme.results_for(good.challenge)
+        year, month, day = result["receivedAt"][:10].split("-")
+        place = folder / year / month / day / result["id"]
+        wait_for((place / "answer.json").exists, "answer.json follows")
+        assert {path.name for path in tree(folder)} == {"message.eml", "dns.txt", "result.json", "answer.json"}
+        assert all(path.parent == place for path in tree(folder))
+        assert hashlib.sha256((place / "message.eml").read_bytes()).hexdigest() == result["messageSha256"]
+        assert (place / "message.eml").read_bytes() == data
+        assert json.loads((place / "result.json").read_text()) == result
+        assert place.stat().st_mode & 0o007 == 0
+    done = milter.run("-t", "-c", server.conf, "--replay", place)
+    assert done.returncode == 0, done.stderr
+    again = json.loads(done.stdout)
+    for member in result.keys() - {"smtp", "receivedAt", "milter"}:
+        assert again[member] == result[member], member
+
+
+def test_evidence_that_cannot_be_written_is_temporary(mx, exchange, with_evidence):
+    server, folder = with_evidence
+    with mx.with_milter(server):
+        shutil.chown(folder, "root", "root")
+        answer = mx.send(exchange, signed_reply(exchange))
+        assert answer.code == 451, str(answer)
+        assert mx.acme.results_for(exchange.challenge) == []
+        shutil.chown(folder, milter.USER, milter.USER)
+        assert mx.send(exchange, signed_reply(exchange)).code == 250
+
+
+def test_same_mail_twice_keeps_its_evidence(mx, exchange, with_evidence):
+    server, folder = with_evidence
+    data = signed_reply(exchange)
+    with mx.with_milter(server):
+        assert mx.send(exchange, data).code == 250
+        assert mx.send(exchange, data).code == 250
+    assert len([path for path in tree(folder) if path.name == "message.eml"]) == 1
+
+
+def test_evidence_log_is_reopened(mx, new_exchange, new_milter):
+    server = new_milter()
+    log = server.data / "evidence.log"
+    server.set("EvidenceLog", log)
+    good, bad = new_exchange(), new_exchange()
+    with mx.with_milter(server):
+        assert mx.send(good, signed_reply(good)).code == 250
+        assert [json.loads(line)["tokenPart1"] for line in log.read_text().splitlines()] == [good.token]
+        os.rename(log, server.data / "evidence.log.1")
+        server.reload()
+        wait_for(log.exists, "the log is opened anew")
+        assert mx.send(bad, mail.reply(bad.challenge, bad.digest)).code == 550
+        lines = [json.loads(line) for line in log.read_text().splitlines()]
+        assert [(line["tokenPart1"], line["verdict"]) for line in lines] == [(bad.token, "reject")]
+
+
+def test_metrics_count_verdicts(mx, new_exchange, new_milter):
+    server = new_milter()
+    file = server.data / "acme-milter.prom"
+    server.set("MetricsFile", file)
+    server.set("MetricsInterval", "1s")
+    good, bad = new_exchange(), new_exchange()
+    with mx.with_milter(server):
+        assert mx.send(good, signed_reply(good)).code == 250
+        assert mx.send(bad, mail.reply(bad.challenge, bad.digest)).code == 550
+
+        def counted():
+            text = file.read_text() if file.exists() else ""
+            return re.search(r'verdict="pass"[^}]*\} 1\b', text) and re.search(r'verdict="reject"[^}]*\} 1\b', text) and text
+        text = wait_for(counted, "both verdicts are in the metrics")
+    assert text.endswith("# EOF\n")
+    for line in text.splitlines():
+        assert re.fullmatch(r'# (TYPE|HELP|UNIT) \w+ .+|# EOF|[a-z_]+(\{[^{}]*\})? [0-9.e+-]+( [0-9.]+)?', line), line
