@@ -24,7 +24,8 @@ struct auth_dmarc *auth_dmarc_new(void); /* NULL: a library does not start */
 void auth_dmarc_free(struct auth_dmarc *dmarc);
 const char *auth_dmarc_library_text(void);
 
-/* Starts the look-ups. NULL: out of memory. */
+/* Asks for the author's domain; the names above it, at once, follow in auth_dmarc_finish if it has no record.
+ * dmarc and resolver must outlive the check. NULL: out of memory. */
 struct auth_dmarc_check *auth_dmarc_start(struct auth_dmarc *dmarc, const struct domain *author,
                                           enum auth_dmarc_discovery discovery,
                                           struct resolver *resolver) MUST_CHECK;
@@ -32,7 +33,9 @@ struct auth_dmarc_check *auth_dmarc_start(struct auth_dmarc *dmarc, const struct
 /*
  * dkim: the result of the author's domain own signatures, exactly aligned: PASS, TEMPERROR, or anything else
  * for none. Result: none (no record), permerror (broken), temperror (look-up failed, or the record exists and
- * dkim is TEMPERROR), pass, fail. dns as in auth_dkim_finish. OUTCOME_OK, or OUTCOME_INTERNAL.
+ * dkim is TEMPERROR), pass, fail. Unless dkim is PASS the mail is lost already, and at most four names are
+ * asked in all. Broken and failed look-ups name no policy. np= is not applied: a domain that has a key
+ * exists. Call it once. dns as in auth_dkim_finish. OUTCOME_OK, or OUTCOME_INTERNAL.
  */
 enum outcome auth_dmarc_finish(struct auth_dmarc_check *check, enum auth_result dkim,
                                struct deadline deadline, struct auth_dmarc_facts *facts,
