@@ -20,9 +20,11 @@ enum { MAILBOX_MAX_BYTES = MAILBOX_LOCAL_MAX_BYTES + 1 + DOMAIN_MAX_BYTES };
 /*
  * The one mailbox of a From field body: [phrase] "<" addr-spec ">", or a bare addr-spec, comments and folding
  * allowed around it. Refused: none or several mailboxes, groups, routes, domain literals, encoded-words in
- * the address, text behind the angle-addr, comments or blanks inside the addr-spec, a quoted local part with
- * anything in it that is not atext, dot or space, NUL and controls, invalid UTF-8, "*" alone as local part
- * (RFC 8823 section 3). OUTCOME_OK, or OUTCOME_BROKEN_INPUT with *why set to a short constant text.
+ * the address, text behind the angle-addr, comments or blanks inside the addr-spec, a comment that holds "<",
+ * ">" or "@", quoted-pairs (or quotes inside comments) beside a second "@" or "<", a quoted local part with
+ * anything in it that is not atext, dot or inner space, NUL and controls, invalid UTF-8, code points in the
+ * addr-spec that are not seen or that reorder others, "*" alone as local part (RFC 8823 section 3).
+ * OUTCOME_OK; OUTCOME_BROKEN_INPUT with *why set to a short constant text; OUTCOME_INTERNAL: out of memory.
  */
 enum outcome mailbox_parse_author(struct span field_body, struct mailbox *out, const char **why) MUST_CHECK;
 

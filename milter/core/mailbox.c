@@ -280,8 +280,7 @@ enum outcome mailbox_parse_author(struct span field_body, struct mailbox *out, c
         *why = s.why;
         return OUTCOME_BROKEN_INPUT;
     }
-    if (s.has_escapes &&
-        (count_byte(s.text, '@') > 1 || count_byte(s.text, '<') > 1 || count_byte(s.text, '>') > 1)) {
+    if (s.has_escapes && (count_byte(s.text, '@') > 1 || count_byte(s.text, '<') > 1)) {
         *why = "quoting that programs read differently";
         return OUTCOME_BROKEN_INPUT;
     }

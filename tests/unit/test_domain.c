@@ -27,6 +27,8 @@ static const struct {
         L63 "." L63 "." L63 ".b2345678901234567890123456789012345678901234567890123.example"),
     ROW("254 bytes", L63 "." L63 "." L63 ".b2345678901234567890123456789012345678901234567890123x.example",
         NULL),
+    ROW("253 bytes and a label more",
+        L63 "." L63 "." L63 ".b2345678901234567890123456789012345678901234567890123.example.a", NULL),
     ROW("four long labels", L63 "." L63 "." L63 "." L63 ".example", NULL),
     ROW("nothing", "", NULL),
     ROW("one label", "localhost", NULL),
@@ -69,6 +71,7 @@ static const struct {
     ROW("U-label among others", "mail.例え.test", "mail.xn--r8jz45g.test"),
     ROW("upper case of Greek, Cyrillic, Latin Extended and Armenian", "ΑΩ.ЖЁ.Č.ՀԱՅ.example",
         "xn--mxa2c.xn--f1a8c.xn--bea.xn--y9a3aq.example"),
+    ROW("upper case of Vietnamese", "VIỆTNẠM.example", "xn--vitnm-m11bxk.example"),
     ROW("sharp s stays (not transitional)", "straße.example", "xn--strae-oqa.example"),
     ROW("final sigma stays", "σς.example", "xn--3xab.example"),
     ROW("capital sharp s, one or two letters", "STRAẞE.example", NULL),
@@ -86,6 +89,7 @@ static const struct {
         "b\xc3\xbc\xc2\xad"
         "cher.example",
         NULL),
+    ROW("soft hyphen at the end", "b\xc3\xbc\xc2\xad.example", NULL),
     ROW("zero width space",
         "\xe2\x80\x8b"
         "example.com",
