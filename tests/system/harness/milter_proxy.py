@@ -99,7 +99,8 @@ class MilterProxy:
 
     def _count(self, current, letter, data, from_mta):
         with self._lock:
-            if from_mta and letter == "M":
+            # A mail begins with the macros of MAIL: the command itself does not come if the milter does not want it.
+            if from_mta and letter == "D" and data[:1] == b"M":
                 current["message"] = Message()
                 self.messages.append(current["message"])
             message = current["message"]
