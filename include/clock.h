@@ -28,7 +28,7 @@ bool deadline_passed(struct deadline d);
 
 /* UTC, "2026-11-24T05:00:00Z"; an empty string for a year outside 1..9999. */
 void clock_format_rfc3339(int64_t seconds, char out[static CLOCK_RFC3339_SIZE]);
-/* The same form back; "Z" and numeric offsets are understood. */
+/* The same form back; "Z" and numeric offsets are understood. False for a moment that no calendar has. */
 bool clock_parse_rfc3339(const char *text, int64_t *seconds);
 
 #endif

@@ -28,6 +28,7 @@ bool domain_equal(const struct domain *a, const struct domain *b);
 bool domain_is_within(const struct domain *name, const struct domain *parent);
 bool domain_is_set(const struct domain *d);
 
+/* The version of the library that knows IDNA. */
 const char *domain_library_text(void);
 
 #endif

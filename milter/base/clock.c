@@ -20,7 +20,8 @@ int64_t clock_monotonic_ms(void)
 
 struct deadline deadline_in(int64_t ms)
 {
-    return (struct deadline){clock_monotonic_ms() + ms};
+    int64_t now = clock_monotonic_ms();
+    return (struct deadline){ms > INT64_MAX - now ? INT64_MAX : now + ms};
 }
 
 int64_t deadline_left_ms(struct deadline d)
@@ -41,33 +42,63 @@ void clock_format_rfc3339(int64_t seconds, char out[static CLOCK_RFC3339_SIZE])
     out[0] = '\0';
     if (gmtime_r(&t, &tm) == NULL || tm.tm_year + 1900 < 1 || tm.tm_year + 1900 > 9999)
         return;
-    if (strftime(out, CLOCK_RFC3339_SIZE, "%Y-%m-%dT%H:%M:%SZ", &tm) == 0)
+    /* %Y would not pad the year */
+    int len = snprintf(out, CLOCK_RFC3339_SIZE, "%04d-", tm.tm_year + 1900);
+    if (len != 5 || strftime(out + len, CLOCK_RFC3339_SIZE - 5, "%m-%dT%H:%M:%SZ", &tm) == 0)
         out[0] = '\0';
+}
+
+/* Takes text by pattern, where '0' stands for a digit and anything else for itself. NULL if it differs. */
+static const char *match(const char *text, const char *pattern)
+{
+    for (; *pattern != '\0'; text++, pattern++)
+        if (*pattern == '0' ? *text < '0' || *text > '9' : *text != *pattern)
+            return NULL;
+    return text;
+}
+
+static int two_digits(const char *d)
+{
+    return (d[0] - '0') * 10 + (d[1] - '0');
 }
 
 /* "+HH:MM" or "Z", to the end of the text. */
 static bool parse_offset(const char *text, int *seconds)
 {
     *seconds = 0;
-    if (strcmp(text, "Z") == 0 || strcmp(text, "z") == 0)
+    if (strcmp(text, "Z") == 0)
         return true;
-    int sign = *text == '+' ? 1 : *text == '-' ? -1 : 0;
-    const char *d = text + 1;
-    if (sign == 0 || strlen(text) != 6 || d[2] != ':' || strspn(d, "0123456789") != 2 ||
-        strspn(d + 3, "0123456789") != 2)
+    if (*text != '+' && *text != '-')
         return false;
-    *seconds = sign * (((d[0] - '0') * 10 + (d[1] - '0')) * 3600 + ((d[3] - '0') * 10 + (d[4] - '0')) * 60);
+    const char *end = match(text + 1, "00:00");
+    if (end == NULL || *end != '\0' || two_digits(text + 1) > 23 || two_digits(text + 4) > 59)
+        return false;
+    *seconds = (two_digits(text + 1) * 60 + two_digits(text + 4)) * 60;
+    if (*text == '-')
+        *seconds = -*seconds;
     return true;
 }
 
 bool clock_parse_rfc3339(const char *text, int64_t *seconds)
 {
-    struct tm tm;
-    memset(&tm, 0, sizeof tm);
-    const char *rest = strptime(text, "%Y-%m-%dT%H:%M:%S", &tm);
     int offset;
+    const char *rest = match(text, "0000-00-00T00:00:00");
     if (rest == NULL || !parse_offset(rest, &offset))
         return false;
-    *seconds = (int64_t)timegm(&tm) - offset;
+    struct tm tm = {
+        .tm_year = two_digits(text) * 100 + two_digits(text + 2) - 1900,
+        .tm_mon = two_digits(text + 5) - 1,
+        .tm_mday = two_digits(text + 8),
+        .tm_hour = two_digits(text + 11),
+        .tm_min = two_digits(text + 14),
+        .tm_sec = two_digits(text + 17),
+    };
+    struct tm real = tm;
+    int64_t utc = (int64_t)timegm(&real);
+    /* timegm makes March 2 of February 30 */
+    if (real.tm_year != tm.tm_year || real.tm_mon != tm.tm_mon || real.tm_mday != tm.tm_mday ||
+        real.tm_hour != tm.tm_hour || real.tm_min != tm.tm_min || real.tm_sec != tm.tm_sec)
+        return false;
+    *seconds = utc - offset;
     return true;
 }

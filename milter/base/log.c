@@ -10,7 +10,7 @@
 #include "clock.h"
 #include "name_table.h"
 
-enum { PREFIX_BYTES = 80 };
+enum { QUEUE_ID_MAX_BYTES = 32, PREFIX_BYTES = 4 * QUEUE_ID_MAX_BYTES + 3 };
 
 static atomic_int current_level = LOG_LEVEL_INFO;
 static atomic_bool is_syslog;
@@ -84,7 +84,7 @@ void log_set_prefix(const char *queue_id)
     struct strbuf text;
     strbuf_init(&text, PREFIX_BYTES - 1);
     if (queue_id != NULL && *queue_id != '\0') {
-        (void)strbuf_append_escaped(&text, span_slice(span_from_string(queue_id), 0, 16));
+        (void)strbuf_append_escaped(&text, span_slice(span_from_string(queue_id), 0, QUEUE_ID_MAX_BYTES));
         (void)strbuf_append_string(&text, ": ");
     }
     (void)snprintf(prefix, sizeof prefix, "%s", strbuf_string(&text));
