@@ -19,8 +19,8 @@ struct domain {
  * At least two labels of letters, digits and inner hyphens, each 1..63 bytes (RFC 5321 section 2.3.5); an
  * underscore only when allow_underscore is set (DNS names that hold keys). One trailing dot is refused (RFC
  * 5322 3.4.1 has none), and a last label that is a number. UTF-8 labels are converted: IDNA2008 code points,
- * letters in either case, no other spelling; A-labels must stand for such. OUTCOME_OK; OUTCOME_BROKEN_INPUT or
- * OUTCOME_INTERNAL (out of memory): *out is then empty.
+ * letters in either case, no other spelling; A-labels must stand for such. OUTCOME_OK; OUTCOME_BROKEN_INPUT
+ * or OUTCOME_INTERNAL (out of memory): *out is then empty.
  */
 enum outcome domain_parse(struct span text, bool allow_underscore, struct domain *out) MUST_CHECK;
 

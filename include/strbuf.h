@@ -33,8 +33,10 @@ bool strbuf_append(struct strbuf *b, struct span s);
 bool strbuf_append_string(struct strbuf *b, const char *s);
 bool strbuf_append_byte(struct strbuf *b, char c);
 bool strbuf_append_format(struct strbuf *b, const char *format, ...) PRINTF_LIKE(2, 3);
-/* Printable ASCII stays; everything else, and the backslash, becomes \xHH: nothing of a mail reaches a log
- * unescaped. */
+/*
+ * Printable ASCII stays; everything else, and the backslash, becomes \xHH: nothing of a mail reaches a log
+ * unescaped. At the limit the whole escapes that fit stay, so that a limit cuts.
+ */
 bool strbuf_append_escaped(struct strbuf *b, struct span s);
 
 struct span strbuf_view(const struct strbuf *b);   /* borrowed until the next change */
