@@ -35,7 +35,8 @@ static DKIM_CBSTAT look_up_key(DKIM *dkim, DKIM_SIGINFO *signature, u_char *buff
  */
 static bool set_options(DKIM_LIB *library)
 {
-    uint64_t drift = UINT32_MAX;
+    /* 31 years: the library adds it to times, and must not overflow. */
+    uint64_t drift = 1000000000;
     unsigned bits = 1;
     return dkim_options(library, DKIM_OP_SETOPT, DKIM_OPTS_CLOCKDRIFT, &drift, sizeof drift) ==
                DKIM_STAT_OK &&
