@@ -33,4 +33,8 @@ bool resolver_name_is_valid(struct span name);
 /* Copies a valid name in lower case. */
 void resolver_name_copy(struct span name, char out[static DOMAIN_MAX_BYTES + 1]);
 
+/* Takes the backend over and keeps its answers for as long as they say. NULL: out of memory, and it is freed.
+ */
+struct resolver *resolver_cache_take(struct resolver *backend) MUST_CHECK;
+
 #endif

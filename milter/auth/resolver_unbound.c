@@ -264,14 +264,8 @@ static const struct unbound_option unbound_options[] = {
     {"num-queries-per-thread:", "512"},
     {"outgoing-num-tcp:", "32"},
     {"edns-buffer-size:", "1232"},
-    {"msg-cache-size:", "4m"},
-    {"rrset-cache-size:", "8m"},
     {"key-cache-size:", "1m"},
     {"neg-cache-size:", "1m"},
-    /* What an author has just put right must be seen soon. */
-    {"cache-max-ttl:", "3600"},
-    {"cache-max-negative-ttl:", "60"},
-    {"serve-expired:", "no"},
     /* What is known of a server is forgotten soon: one that was down is found again within seconds, and the
      * silence of one hostile domain's servers does not make a forwarder look dead to everybody. */
     {"infra-host-ttl:", "2"},
@@ -308,8 +302,8 @@ static int load_config(struct ub_ctx *ctx, const struct strbuf *config)
 
 /*
  * libunbound keeps a failure of a forwarder for five seconds, so that a mail sent again at once would meet a
- * server that is already back with the failure of before. Only a configuration file can say forward-no-cache;
- * its caches still hold what validation needs.
+ * server that is already back with the failure of before. Only a configuration file can say forward-no-cache.
+ * Keys are still kept for validation, and good answers in resolver_cache.
  */
 static int set_servers(struct ub_ctx *ctx, const struct resolver_options *options)
 {
@@ -406,6 +400,8 @@ struct resolver *resolver_new_unbound(const struct resolver_options *options,
         unbound_free(&r->base);
         return NULL;
     }
-    error[0] = '\0';
-    return &r->base;
+    struct resolver *cached = resolver_cache_take(&r->base);
+    if (cached != NULL)
+        error[0] = '\0';
+    return cached;
 }
