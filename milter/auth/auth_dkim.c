@@ -203,11 +203,10 @@ static enum outcome verify(const struct auth_dkim_check *check, const struct can
         return OUTCOME_OK;
     }
     bool names_signatures = strstr(s->signed_fields, "dkim-signature") != NULL;
-    enum signature_verdict verdict = signature_verifier_run(
-        check->dkim->verifier, check->message, c->index, key.reduced, names_signatures, &s->key_bits, &why);
-    if (key.is_ed25519)
-        s->key_bits = 256;
-    s->is_key_short = !key.is_ed25519 && s->key_bits > 0 && s->key_bits < check->rules.minimum_key_bits;
+    enum signature_verdict verdict = signature_verifier_run(check->dkim->verifier, check->message, c->index,
+                                                            key.reduced, names_signatures, &why);
+    s->key_bits = key.bits;
+    s->is_key_short = !key.is_ed25519 && key.bits < check->rules.minimum_key_bits;
     s->is_verified = verdict == SIGNATURE_VERDICT_VERIFIED;
     switch (verdict) {
     case SIGNATURE_VERDICT_INTERNAL:

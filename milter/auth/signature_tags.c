@@ -4,7 +4,9 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { LENGTH_DIGITS_MAX = 76, TIME_DIGITS_MAX = 12 };
+#include "key_size.h"
+
+enum { LENGTH_DIGITS_MAX = 76, TIME_DIGITS_MAX = 12, ED25519_BITS = 256 };
 
 static bool is_fws(char c)
 {
@@ -300,7 +302,14 @@ void signature_tags_read_key(struct span record, const char *algorithm, struct s
         out->forbids_subdomains = list_has(value, "s");
     }
     out->why = check_key(&list, out->is_ed25519);
-    if (out->why == NULL && signature_tags_find(&list, "p", &value) &&
-        !reduce(value, out->is_ed25519, out->reduced))
+    if (out->why != NULL || !signature_tags_find(&list, "p", &value))
+        return;
+    if (!reduce(value, out->is_ed25519, out->reduced))
         out->why = "the key is too long";
+    else
+        out->bits = out->is_ed25519
+                        ? ED25519_BITS
+                        : key_size_rsa_bits(span_from_string(strrchr(out->reduced, ' ') + strlen(" p=")));
+    if (out->why == NULL && out->bits == 0)
+        out->why = "the key is malformed";
 }

@@ -53,6 +53,7 @@ struct signature_tags_key {
     bool is_testing;         /* t=y */
     bool forbids_subdomains; /* t=s */
     bool is_ed25519;
+    unsigned bits;                                  /* of the key; 0: not known */
     char reduced[SIGNATURE_TAGS_KEY_MAX_BYTES + 1]; /* "v=DKIM1; k=...; p=..." and nothing else */
     const char *why;                                /* NULL, or why there is no key in it */
 };

@@ -136,11 +136,9 @@ static bool is_broken(DKIM_STAT status)
 }
 
 /* The "passed" flag alone also stands on a signature whose body hash is wrong. */
-static enum signature_verdict read_signature(DKIM_SIGINFO *signature, unsigned *key_bits, const char **why)
+static enum signature_verdict read_signature(DKIM_SIGINFO *signature, const char **why)
 {
     int error = dkim_sig_geterror(signature);
-    if (dkim_sig_getkeysize(signature, key_bits) != DKIM_STAT_OK)
-        *key_bits = 0;
     if (DKIM_SIG_CHECK(signature) && error == DKIM_SIGERROR_OK)
         return SIGNATURE_VERDICT_VERIFIED;
     *why = error > DKIM_SIGERROR_OK ? dkim_sig_geterrorstr(error) : NULL;
@@ -150,7 +148,7 @@ static enum signature_verdict read_signature(DKIM_SIGINFO *signature, unsigned *
 }
 
 static enum signature_verdict verify(DKIM *dkim, const struct message *m, size_t index, bool shows_others,
-                                     unsigned *key_bits, const char **why)
+                                     const char **why)
 {
     size_t nth = 0;
     DKIM_STAT status = feed_header(dkim, m, index, shows_others, &nth);
@@ -167,23 +165,22 @@ static enum signature_verdict verify(DKIM *dkim, const struct message *m, size_t
     int count;
     if (dkim_getsiglist(dkim, &signatures, &count) != DKIM_STAT_OK || count < 1 || nth >= (size_t)count)
         return is_broken(status) ? SIGNATURE_VERDICT_INTERNAL : SIGNATURE_VERDICT_UNUSABLE;
-    return read_signature(signatures[nth], key_bits, why);
+    return read_signature(signatures[nth], why);
 }
 
 enum signature_verdict signature_verifier_run(struct signature_verifier *v, const struct message *m,
                                               size_t index, const char *key, bool shows_others,
-                                              unsigned *key_bits, const char **why)
+                                              const char **why)
 {
     struct run run = {key};
     DKIM_STAT status;
-    *key_bits = 0;
     *why = NULL;
     DKIM *dkim = dkim_verify(v->library, (const unsigned char *)"reply", NULL, &status);
     if (dkim == NULL)
         return SIGNATURE_VERDICT_INTERNAL;
     enum signature_verdict verdict = SIGNATURE_VERDICT_INTERNAL;
     if (dkim_set_user_context(dkim, &run) == DKIM_STAT_OK)
-        verdict = verify(dkim, m, index, shows_others, key_bits, why);
+        verdict = verify(dkim, m, index, shows_others, why);
     (void)dkim_free(dkim);
     return verdict;
 }

@@ -24,11 +24,10 @@ const char *signature_verifier_library_text(void);
 /*
  * Verifies the DKIM-Signature that is field number index of m, with key, a record as signature_tags_read_key
  * reduces it. The other signatures are not shown to the library, so that none of them can harm this one,
- * unless h= names them. *key_bits: of an RSA key, 0 if not known. *why: a constant text of the library, or
- * NULL.
+ * unless h= names them. *why: a constant text of the library, or NULL.
  */
 enum signature_verdict signature_verifier_run(struct signature_verifier *v, const struct message *m,
                                               size_t index, const char *key, bool shows_others,
-                                              unsigned *key_bits, const char **why);
+                                              const char **why);
 
 #endif

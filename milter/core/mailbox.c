@@ -73,6 +73,13 @@ static bool is_dot_atom(struct span s, bool is_quoted)
     return s.len > 0;
 }
 
+/* "=?" alone may stand in a local part; what a decoder would change may not. */
+static bool has_encoded_word(struct span s)
+{
+    size_t start = span_find(s, 0, SPAN_LITERAL("=?"));
+    return span_find(s, start + 2, SPAN_LITERAL("?=")) < s.len;
+}
+
 static const char *local_fault(struct span local)
 {
     bool is_quoted = local.len > 0 && local.data[0] == '"';
@@ -85,7 +92,7 @@ static const char *local_fault(struct span local)
         return is_quoted ? "quoted local part with special characters" : "invalid local part";
     if (span_equal(inner, SPAN_LITERAL("*")))
         return "wildcard local part";
-    if (span_find(inner, 0, SPAN_LITERAL("=?")) < inner.len)
+    if (has_encoded_word(inner))
         return "encoded-word in the address";
     return NULL;
 }

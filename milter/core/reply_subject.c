@@ -25,10 +25,10 @@ static size_t find_label(struct span text, size_t from)
     return at;
 }
 
-/* Padding is right where it is complete or absent. */
+/* Padding is right where it is complete or absent. A length that no encoder makes is left to the ACME server. */
 static bool is_padding_right(size_t characters, size_t padding)
 {
-    return characters % 4 != 1 && (padding == 0 || (padding <= 2 && (characters + padding) % 4 == 0));
+    return padding == 0 || (padding <= 2 && (characters + padding) % 4 == 0);
 }
 
 /*

@@ -286,6 +286,11 @@ static bool put_dmarc(json_t *parent, const struct reply_record *record)
     return put_object(parent, "dmarc", record, fill_dmarc);
 }
 
+static bool has_policy(const struct auth_dmarc_facts *dmarc)
+{
+    return dmarc != NULL && domain_is_set(&dmarc->policy_domain);
+}
+
 static bool is_policy_enforced(const struct auth_dmarc_facts *dmarc)
 {
     return dmarc != NULL && dmarc->result == AUTH_RESULT_PASS && !dmarc->is_testing &&
@@ -297,7 +302,7 @@ static bool fill_assurance(json_t *object, const struct reply_record *record)
     const struct auth_signature *chosen = record->chosen;
     const struct auth_dmarc_facts *dmarc = record->dmarc;
     return put_bool(object, "dkimKeyDnssec", chosen != NULL && chosen->dnssec == DNSSEC_STATUS_SECURE) &&
-           put_bool(object, "dmarcDnssec", dmarc != NULL && dmarc->dnssec == DNSSEC_STATUS_SECURE) &&
+           put_bool(object, "dmarcDnssec", has_policy(dmarc) && dmarc->dnssec == DNSSEC_STATUS_SECURE) &&
            put_bool(object, "policyEnforced", is_policy_enforced(dmarc)) &&
            put_bool(object, "fullHeaderCoverage", chosen != NULL && chosen->covers_full);
 }
