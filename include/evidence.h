@@ -16,16 +16,18 @@ enum { EVIDENCE_PATH_MAX_BYTES = 4096 };
 struct evidence_log;
 
 struct evidence_log *evidence_log_open(const char *path, char *error, size_t error_size);
-bool evidence_log_reopen(struct evidence_log *log); /* after the file was moved away */
+bool evidence_log_reopen(
+    struct evidence_log *log); /* after the file was moved away; the old one stays on failure */
 enum outcome evidence_log_append(struct evidence_log *log,
                                  struct span line) MUST_CHECK; /* adds the line end */
-void evidence_log_close(struct evidence_log *log);
+void evidence_log_close(struct evidence_log *log);             /* NULL is fine */
 
 struct evidence_folder {
-    struct span message; /* message.eml: header bytes, then body */
-    struct span body;
-    struct span dns;    /* dns.txt */
-    struct span result; /* result.json or result.jws */
+    struct span header;   /* message.eml: header bytes, an empty line, */
+    struct span body;     /* then the body */
+    struct span dns;      /* dns.txt */
+    struct span settings; /* acme-milter.conf: what it was judged by */
+    struct span result;   /* result.json or result.jws */
     bool is_signed;
 };
 

@@ -16,6 +16,7 @@ enum {
     SETTINGS_ENDPOINTS_MAX = 32,
     SETTINGS_LINE_MAX_BYTES = 4096,
     SETTINGS_LINES_MAX = 10000,
+    SETTINGS_TEXT_MAX_BYTES = 1024 * 1024, /* what settings_print makes at the most */
 };
 
 enum settings_disposition {

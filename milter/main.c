@@ -133,7 +133,7 @@ static int print_version(void)
 static int check_config(struct settings *settings)
 {
     struct strbuf text;
-    strbuf_init(&text, SETTINGS_LINE_MAX_BYTES * (size_t)SETTINGS_CHALLENGES_MAX);
+    strbuf_init(&text, SETTINGS_TEXT_MAX_BYTES);
     bool ok =
         settings_print(settings, &text) && fputs(strbuf_string(&text), stdout) >= 0 && fflush(stdout) == 0;
     strbuf_clear(&text);

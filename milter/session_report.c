@@ -91,15 +91,20 @@ static bool write_evidence(struct session *s, const char *body, char path[static
         return false;
     if (settings->evidence_directory == NULL || r->record.decision.verdict != VERDICT_PASS)
         return true;
+    struct strbuf conf;
+    strbuf_init(&conf, SETTINGS_TEXT_MAX_BYTES);
     const struct evidence_folder folder = {
-        .message = message_header_bytes(r->message),
+        .header = message_header_bytes(r->message),
         .body = message_body(r->message),
         .dns = strbuf_view(&r->dns),
+        .settings = settings_print(settings, &conf) ? strbuf_view(&conf) : (struct span){NULL, 0},
         .result = span_from_string(body),
         .is_signed = s->runtime->evidence_key != NULL,
     };
-    return evidence_folder_write(settings->evidence_directory, r->record.id, r->received_at, &folder, path) ==
-           OUTCOME_OK;
+    enum outcome outcome =
+        evidence_folder_write(settings->evidence_directory, r->record.id, r->received_at, &folder, path);
+    strbuf_clear(&conf);
+    return outcome == OUTCOME_OK;
 }
 
 static void add_answer_to_evidence(const char *path, const struct endpoint_answer *answer_got)
