@@ -58,7 +58,8 @@ void resolver_free(struct resolver *r);
 /* Starts a look-up and returns at once. name: ASCII, at most DOMAIN_MAX_BYTES. NULL: out of memory. */
 struct resolver_question *resolver_ask_txt(struct resolver *r, const char *name);
 
-/* Waits for the answer until the deadline; past it, OUTCOME_TEMPORARY. Never NULL. May be called again. */
+/* Waits for the answer until the deadline; if there is none by then, OUTCOME_TEMPORARY. Never NULL. May be
+ * called again, with a later deadline too. */
 const struct resolver_answer *resolver_wait(struct resolver_question *q, struct deadline deadline);
 
 /* Cancels what still runs. NULL is fine. */

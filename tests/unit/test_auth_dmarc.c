@@ -11,6 +11,29 @@
 
 enum { TEXT_BYTES = 65536 };
 
+/* The linker sends the allocations of the code under test here: the one counted down to fails. */
+static long allocations_left = -1;
+
+void *__real_realloc(void *p, size_t size);
+void *__real_calloc(size_t count, size_t size);
+void *__wrap_realloc(void *p, size_t size);
+void *__wrap_calloc(size_t count, size_t size);
+
+static bool is_failing(void)
+{
+    return allocations_left >= 0 && allocations_left-- == 0;
+}
+
+void *__wrap_realloc(void *p, size_t size)
+{
+    return is_failing() ? NULL : __real_realloc(p, size);
+}
+
+void *__wrap_calloc(size_t count, size_t size)
+{
+    return is_failing() ? NULL : __real_calloc(count, size);
+}
+
 #define WALK    AUTH_DMARC_DISCOVERY_RFC9989
 #define LIST    AUTH_DMARC_DISCOVERY_RFC7489
 #define BOTH    AUTH_DMARC_DISCOVERY_BOTH
@@ -339,6 +362,36 @@ static void test_evidence(struct auth_dmarc *dmarc)
     strbuf_clear(&dns);
 }
 
+/* The outcome of one mail during which allocation number n fails. */
+static enum outcome judge_starved(struct auth_dmarc *dmarc, struct resolver *r, const struct domain *author,
+                                  long n, struct auth_dmarc_facts *facts)
+{
+    struct strbuf dns;
+    enum outcome outcome = OUTCOME_INTERNAL;
+    strbuf_init(&dns, TEXT_BYTES);
+    allocations_left = n;
+    struct auth_dmarc_check *check = auth_dmarc_start(dmarc, author, BOTH, r);
+    if (check != NULL)
+        outcome = auth_dmarc_finish(check, PASS, deadline_in(1000), facts, &dns);
+    auth_dmarc_check_free(check);
+    strbuf_clear(&dns);
+    return outcome;
+}
+
+static void test_starved(struct auth_dmarc *dmarc)
+{
+    struct auth_dmarc_facts facts;
+    struct domain author = {.name = "a.b.example.com"};
+    struct resolver *r = load("_dmarc.example.com " REJECT);
+    long n = 0;
+    while (judge_starved(dmarc, r, &author, n, &facts) != OUTCOME_OK && n < 1000)
+        n++;
+    tap_ok(n > 8 && allocations_left >= 0, "each of %ld allocations failing once is an internal error", n);
+    tap_is_int(facts.result, PASS, "and with enough memory the mail passes");
+    allocations_left = -1;
+    resolver_free(r);
+}
+
 int main(void)
 {
     struct auth_dmarc *dmarc = auth_dmarc_new();
@@ -349,6 +402,7 @@ int main(void)
     test_brief(dmarc);
     test_long_author(dmarc);
     test_evidence(dmarc);
+    test_starved(dmarc);
     auth_dmarc_free(dmarc);
     auth_dmarc_free(NULL);
     auth_dmarc_check_free(NULL);

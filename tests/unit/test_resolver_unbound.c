@@ -483,6 +483,23 @@ static void test_anchor(const struct server *s)
     unlink(path);
 }
 
+/* libunbound only reads it; where Debian keeps it, it could not write to it either. */
+static void test_root_anchor(const struct server *s)
+{
+    static const char path[] = "/usr/share/dns/root.key";
+    if (access(path, R_OK) != 0) {
+        tap_skip("root anchor", "not installed");
+        return;
+    }
+    struct resolver *r = new_resolver(s, path);
+    struct resolver_question *q = r != NULL ? resolver_ask_txt(r, "plain.test") : NULL;
+    if (tap_ok(q != NULL, "root anchor"))
+        tap_is_int(resolver_wait(q, deadline_in(SOON_MS))->dnssec, DNSSEC_STATUS_BOGUS,
+                   "a server that has no signed root");
+    resolver_question_free(q);
+    resolver_free(r);
+}
+
 struct address_row {
     const char *address;
     bool want;
@@ -550,6 +567,7 @@ int main(void)
     resolver_question_free(resolver_ask_txt(r, "silent.end.test"));
     resolver_free(r);
     test_anchor(&s);
+    test_root_anchor(&s);
     test_bad_options();
     test_addresses();
     server_stop(&s);
