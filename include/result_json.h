@@ -34,6 +34,18 @@ char *result_json_encode(const struct reply_record *record) MUST_CHECK;
  */
 bool result_json_problem_detail(struct span body, char out[static RESULT_DETAIL_MAX_BYTES + 1]);
 
+/* What a recorded result tells of how its mail came; texts that were null are "". */
+struct result_envelope {
+    char recipient[MAILBOX_MAX_BYTES + 1];
+    char sender[1024];
+    char client_address[64];
+    char verdict[16];
+    int64_t received_at;
+};
+
+/* Reads a result object, or the payload of a JWS of one. False: it is neither. */
+bool result_json_read_envelope(struct span text, struct result_envelope *out);
+
 const char *result_json_library_text(void);
 
 #endif

@@ -7,6 +7,7 @@
 #include "daemon.h"
 #include "milter_glue.h"
 #include "org_domain.h"
+#include "replay.h"
 #include "result_json.h"
 #include "test_mode.h"
 
@@ -24,7 +25,10 @@ struct call {
     const char *file;
     bool stays_in_foreground;
     struct test_mode_options test;
+    const char *replay;
 };
+
+enum { OPTION_REPLAY = 256 };
 
 static const struct option long_options[] = {
     {"config", required_argument, NULL, 'c'},
@@ -37,6 +41,7 @@ static const struct option long_options[] = {
     {"client-address", required_argument, NULL, 'a'},
     {"post", no_argument, NULL, 'p'},
     {"version", no_argument, NULL, 'V'},
+    {"replay", required_argument, NULL, OPTION_REPLAY},
     {"help", no_argument, NULL, 'h'},
     {NULL, 0, NULL, 0},
 };
@@ -45,6 +50,7 @@ static const char usage_text[] =
     "Usage: acme-milter [-f] [-c FILE]\n"
     "       acme-milter -n [-c FILE]\n"
     "       acme-milter -t [-c FILE] [-D DNSFILE] [-s SENDER] [-r RECIPIENT] [-a CLIENT-IP] [-p] MESSAGE...\n"
+    "       acme-milter -t [-c FILE] --replay FOLDER\n"
     "       acme-milter -V\n"
     "\n"
     "  -c, --config FILE            configuration, default " SETTINGS_DEFAULT_FILE "\n"
@@ -55,6 +61,7 @@ static const char usage_text[] =
     "  -s, --sender SENDER          envelope sender of the mails\n"
     "  -r, --recipient RECIPIENT    challenge address they came to, default the first one configured\n"
     "  -a, --client-address IP      address they came from\n"
+    "      --replay FOLDER          judge a reply again from its evidence folder\n"
     "  -p, --post                   also post passing ones to the ACME server\n"
     "  -V, --version                version, and the libraries in use\n"
     "  -h, --help                   this text\n";
@@ -98,6 +105,9 @@ static bool take_option(struct call *call, int option)
     case 'p':
         call->test.does_post = true;
         return true;
+    case OPTION_REPLAY:
+        call->replay = optarg;
+        return true;
     default:
         return false;
     }
@@ -112,7 +122,8 @@ static void read_call(struct call *call, int argc, char **argv)
             return;
         }
     }
-    if ((call->action == ACTION_TEST) != (optind < argc))
+    bool needs_files = call->action == ACTION_TEST && call->replay == NULL;
+    if (needs_files != (optind < argc) || (call->replay != NULL && call->action != ACTION_TEST))
         call->action = ACTION_USAGE;
 }
 
@@ -144,6 +155,8 @@ static int check_config(struct settings *settings)
 static int run_configured(const struct call *call, char *const *files, int count)
 {
     struct strbuf error;
+    if (call->replay != NULL)
+        return replay_run(call->replay, call->file);
     strbuf_init(&error, 2 * SETTINGS_LINE_MAX_BYTES);
     struct settings *settings = settings_load(call->file, &error);
     if (settings == NULL)

@@ -20,7 +20,7 @@ static bool read_stream(FILE *file, struct strbuf *out)
     return ferror(file) == 0;
 }
 
-static bool read_file(const char *path, struct strbuf *out)
+bool test_mode_read_file(const char *path, struct strbuf *out)
 {
     errno = 0;
     bool is_stdin = strcmp(path, "-") == 0;
@@ -84,6 +84,12 @@ static int judge_mail(struct session *s, struct runtime *runtime, const struct t
     if (session_verdict(s) == VERDICT_PASS && outcome.code != 0)
         (void)fprintf(stderr, "acme-milter: the ACME server's answer: %d %s %s\n", outcome.code,
                       outcome.enhanced, outcome.text);
+    const char *verdict = name_table_name(verdict_names, (int)session_verdict(s));
+    if (options->wanted_verdict != NULL &&
+        (verdict == NULL || strcmp(verdict, options->wanted_verdict) != 0)) {
+        (void)fprintf(stderr, "acme-milter: the recorded verdict is %s\n", options->wanted_verdict);
+        return ANY_REJECT;
+    }
     return exit_code_of(s, &outcome);
 }
 
@@ -97,7 +103,7 @@ static int judge_file(struct runtime *runtime, const struct test_mode_options *o
     struct session *s = session_new();
     if (s == NULL)
         code = EX_SOFTWARE;
-    else if (read_file(path, &raw))
+    else if (test_mode_read_file(path, &raw))
         code = to_crlf(strbuf_view(&raw), &mail)
                    ? judge_mail(s, runtime, options, recipient, strbuf_view(&mail))
                    : EX_SOFTWARE;

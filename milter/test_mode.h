@@ -13,11 +13,15 @@ struct test_mode_options {
     const char *recipient;      /* -r; NULL: the first challenge address */
     const char *client_address; /* -a */
     bool does_post;             /* -p */
+    const char *wanted_verdict; /* --replay: another one is a failure; NULL: any */
 };
 
 /* Judges each file, "-" is standard input, and prints one result object a line. Takes settings. The exit
  * code. */
 int test_mode_run(struct settings *settings, const struct test_mode_options *options, char *const *files,
                   int count);
+
+/* Reads a whole file, "-" is standard input. False after a line on standard error. */
+bool test_mode_read_file(const char *path, struct strbuf *out);
 
 #endif

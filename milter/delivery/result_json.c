@@ -369,6 +369,45 @@ bool result_json_problem_detail(struct span body, char out[static RESULT_DETAIL_
     return is_found;
 }
 
+static void copy_text(const json_t *value, char *out, size_t size)
+{
+    const char *text = json_string_value(value);
+    (void)snprintf(out, size, "%s", text != NULL ? text : "");
+}
+
+/* The object itself, or what is inside the JWS. */
+static json_t *load_result(struct span text)
+{
+    json_t *object = text.len > 0 ? json_loadb(text.data, text.len, 0, NULL) : NULL;
+    const char *payload = json_string_value(json_object_get(object, "payload"));
+    if (payload == NULL)
+        return object;
+    struct strbuf inner;
+    strbuf_init(&inner, RESULT_JSON_MAX_BYTES);
+    json_t *result = NULL;
+    if (base64_decode(span_from_string(payload), BASE64_ALPHABET_URL, &inner) == OUTCOME_OK && inner.len > 0)
+        result = json_loadb(inner.data, inner.len, 0, NULL);
+    strbuf_clear(&inner);
+    json_decref(object);
+    return result;
+}
+
+bool result_json_read_envelope(struct span text, struct result_envelope *out)
+{
+    memset(out, 0, sizeof *out);
+    json_t *result = load_result(text);
+    const json_t *smtp = json_object_get(result, "smtp");
+    const char *received = json_string_value(json_object_get(result, "receivedAt"));
+    copy_text(json_object_get(result, "challengeAddress"), out->recipient, sizeof out->recipient);
+    copy_text(json_object_get(result, "verdict"), out->verdict, sizeof out->verdict);
+    copy_text(json_object_get(smtp, "mailFrom"), out->sender, sizeof out->sender);
+    copy_text(json_object_get(smtp, "clientAddress"), out->client_address, sizeof out->client_address);
+    bool ok =
+        received != NULL && clock_parse_rfc3339(received, &out->received_at) && out->recipient[0] != '\0';
+    json_decref(result);
+    return ok;
+}
+
 const char *result_json_library_text(void)
 {
     return jansson_version_str();

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * acme-milter -t --replay: judges a reply again from its evidence folder alone.
+ */
+#ifndef REPLAY_H
+#define REPLAY_H
+
+#include "settings.h"
+
+/*
+ * With the folder's own acme-milter.conf, or, if it has none, the file fallback. Prints the result object;
+ * exit code as test_mode_run, but 1 also where the verdict is not the recorded one, which is then said on
+ * standard error.
+ */
+int replay_run(const char *folder, const char *fallback);
+
+#endif
