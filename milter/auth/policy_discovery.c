@@ -20,7 +20,6 @@ enum level_state {
 /* One name of the walk: the author's domain, then its parents, longest first. */
 struct level {
     struct domain domain;
-    size_t labels;
     struct resolver_question
         *question; /* owned; NULL if "_dmarc." makes the name longer than the DNS can hold */
     enum level_state state;
@@ -56,7 +55,6 @@ static size_t count_labels(const struct domain *d)
 static void set_level(struct level *level, const char *name)
 {
     (void)snprintf(level->domain.name, sizeof level->domain.name, "%s", name);
-    level->labels = count_labels(&level->domain);
 }
 
 static const char *drop_label(const char *name)
@@ -70,7 +68,7 @@ static const char *drop_label(const char *name)
 static void add_parents(struct policy_discovery *d, size_t max)
 {
     const char *name = drop_label(d->levels[0].domain.name);
-    size_t labels = d->levels[0].labels - 1;
+    size_t labels = count_labels(&d->levels[0].domain) - 1;
     size_t most = max - 1 < JUMP_LABELS ? max - 1 : JUMP_LABELS;
     for (; name != NULL; name = drop_label(name), labels--)
         if (labels <= most)
@@ -160,9 +158,11 @@ static struct selection walk(const struct policy_discovery *d)
             return (struct selection){LEVEL_STATE_FAILED, i, i + 1};
         if (level->state != LEVEL_STATE_RECORD)
             continue;
-        bool is_below_org = level->record.psd == POLICY_RECORD_PSD_YES && below->labels == level->labels + 1;
+        /* psd=y: the organisational domain is one label below, unless that is the author's, or one never
+         * asked. */
+        bool is_suffix = level->record.psd == POLICY_RECORD_PSD_YES;
         s.state = LEVEL_STATE_RECORD;
-        s.level = is_below_org && below->state == LEVEL_STATE_RECORD ? i - 1 : i;
+        s.level = is_suffix && below->state == LEVEL_STATE_RECORD ? i - 1 : i;
         if (level->record.psd != POLICY_RECORD_PSD_UNSET)
             break;
     }

@@ -43,6 +43,7 @@ void *__wrap_calloc(size_t count, size_t size)
 #define TEMP    AUTH_RESULT_TEMPERROR
 #define PERM    AUTH_RESULT_PERMERROR
 #define REJECT  "TXT \"v=DMARC1; p=reject\"\n"
+#define OTHER   "_dmarc.example.com TXT \"x\"\n"
 #define NOTHING "TXT \"v=DMARC1; p=none\"\n"
 
 struct row {
@@ -135,6 +136,11 @@ static const struct row rows[] = {
      "_dmarc.b.example.com " REJECT "_dmarc.b.example.com " REJECT "_dmarc.example.com " REJECT,
      "permerror unknown b.example.com insecure broken: several records: _dmarc.b.example.com"},
 
+    {"more records than are kept", "example.com", WALK, PASS,
+     OTHER OTHER OTHER OTHER OTHER OTHER OTHER OTHER OTHER OTHER OTHER OTHER OTHER OTHER OTHER OTHER
+     "_dmarc.example.com " REJECT,
+     "permerror unknown example.com insecure broken: too many TXT records: _dmarc.example.com"},
+
     /* RFC 9989 section 4.10 and its examples */
     {"parent", "mail.example.com", WALK, PASS, "_dmarc.example.com " REJECT,
      "pass reject example.com insecure"},
@@ -213,6 +219,14 @@ static const struct row rows[] = {
      "pass reject example.com secure"},
     {"absence of any record proven", "example.com", WALK, PASS,
      "_dmarc.example.com SECURE\n_dmarc.com SECURE\n", "none unknown - secure"},
+    {"both: it rests on the answers of both", "a.mail.example.com", BOTH, PASS,
+     "_dmarc.mail.example.com TXT \"v=DMARC1; p=reject; psd=n\"\n_dmarc.mail.example.com SECURE\n"
+     "_dmarc.a.mail.example.com SECURE\n_dmarc.com SECURE\n",
+     "pass reject mail.example.com insecure: rfc9989: reject; rfc7489: no record"},
+    {"psd=n: what stands above does not matter", "a.mail.example.com", WALK, PASS,
+     "_dmarc.mail.example.com TXT \"v=DMARC1; p=reject; psd=n\"\n_dmarc.mail.example.com SECURE\n"
+     "_dmarc.a.mail.example.com SECURE\n",
+     "pass reject mail.example.com secure"},
     {"list: absence proven", "mail.example.com", LIST, PASS,
      "_dmarc.example.com " REJECT "_dmarc.mail.example.com SECURE\n_dmarc.example.com SECURE\n",
      "pass reject example.com secure"},

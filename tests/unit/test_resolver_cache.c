@@ -20,13 +20,12 @@ struct fake {
 struct fake_question {
     struct resolver_question base;
     struct fake *fake;
-    struct resolver_answer answer;
 };
 
 static const struct resolver_answer *fake_wait(struct resolver_question *q, struct deadline deadline)
 {
     (void)deadline;
-    return &((struct fake_question *)q)->answer;
+    return &((struct fake_question *)q)->fake->next;
 }
 
 static void fake_question_free(struct resolver_question *q)
@@ -53,7 +52,6 @@ static struct resolver_question *fake_ask(struct resolver *r, const char *name)
     __atomic_add_fetch(&fake->asked, 1, __ATOMIC_RELAXED);
     q->base.operations = &fake_operations;
     q->fake = fake;
-    q->answer = fake->next;
     return &q->base;
 }
 
@@ -121,6 +119,24 @@ static void test_rows(void)
         tap_is_int(fake->freed, fake->asked, "every question is freed");
         resolver_free(r);
     }
+}
+
+/* Waited for in vain at first. */
+static void test_late(void)
+{
+    struct resolver *r;
+    struct fake *fake = new_fake(&r);
+    fake->next = (struct resolver_answer){.name = "a.example", .outcome = OUTCOME_TEMPORARY};
+    struct resolver_question *q = resolver_ask_txt(r, "a.example");
+    (void)resolver_wait(q, deadline_in(0));
+    fake->next = (struct resolver_answer){.name = "a.example", .outcome = OUTCOME_ABSENT, .ttl_seconds = 60};
+    tap_is_int(resolver_wait(q, deadline_in(0))->outcome, OUTCOME_ABSENT, "a late answer");
+    resolver_question_free(q);
+    q = resolver_ask_txt(r, "a.example");
+    tap_is_int(resolver_wait(q, deadline_in(0))->outcome, OUTCOME_ABSENT, "a late answer is kept");
+    tap_is_int(fake->asked, 1, "asked once");
+    resolver_question_free(q);
+    resolver_free(r);
 }
 
 static int ask(struct resolver *r, const char *name)
@@ -199,6 +215,7 @@ static void test_threads(void)
 int main(void)
 {
     test_rows();
+    test_late();
     test_time();
     test_many_names();
     test_threads();
