@@ -29,8 +29,10 @@ static int open_log(const char *path)
 struct evidence_log *evidence_log_open(const char *path, char *error, size_t error_size)
 {
     struct evidence_log *log = calloc(1, sizeof *log);
-    if (log == NULL)
+    if (log == NULL) {
+        (void)snprintf(error, error_size, "%s: out of memory", path);
         return NULL;
+    }
     log->fd = open_log(path);
     log->path = strdup(path);
     if (log->fd >= 0 && log->path != NULL && pthread_mutex_init(&log->lock, NULL) == 0)
@@ -172,7 +174,7 @@ enum outcome evidence_folder_write(const char *directory, const char *id, int64_
     char time[CLOCK_RFC3339_SIZE];
     clock_format_rfc3339(received_at, time);
     path[0] = '\0';
-    if (strlen(time) < sizeof "YYYY-MM-DD" || strchr(id, '/') != NULL || id[0] == '\0')
+    if (strlen(time) < sizeof "YYYY-MM-DD" || strpbrk(id, "./") != NULL || id[0] == '\0')
         return OUTCOME_TEMPORARY;
     const char *year = time;
     time[4] = time[7] = time[10] = '\0';
