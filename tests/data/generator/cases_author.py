@@ -38,6 +38,14 @@ good("A39-eai-a-label", "alice@\u4f8b\u3048.example", "R-01 R-50 A39", "d= as A-
 good("A39-a-label-author", "alice@XN--R8JZ45G.example", "R-01 A39", "Both as A-label, in another case",
      sign=[Signature(d="xn--r8jz45g.example")], domain="xn--r8jz45g.example", author="alice@xn--r8jz45g.example")
 
+good("R01-u-label-in-capitals", "alice@B\u00dcCHER.example", "R-01 R-50", "Case of a U-label",
+     sign=[Signature(d="xn--bcher-kva.example")], domain="xn--bcher-kva.example", author="alice@xn--bcher-kva.example")
+good("R01-sharp-s-is-not-ss", "alice@stra\u00dfe.example", "R-01 R-28 T-09",
+     "IDNA of 2003 and of 2008 make two domains of it", reason=["dkim-unaligned", "author-ambiguous"],
+     sign=[Signature(d="strasse.example")], domain="strasse.example")
+good("R01-cyrillic-letter", "alice@ex\u0430mple.com", "R-01 R-28 dkim-unaligned", "It only looks like example.com",
+     reason="dkim-unaligned")
+
 AMBIGUOUS = {
     "A37-two-mailboxes": ("alice@example.com, bob@example.com", "RFC 5322 allows several authors"),
     "A37-two-equal-mailboxes": ("alice@example.com, alice@example.com", "Two are two"),

@@ -144,6 +144,28 @@ case("A35-block-in-attached-mail",
 case("R39-attached-mail-only", typed("message/rfc822", reply().to_bytes()), "R-39 A35 body-no-text",
      "Forwarded as an attachment, nothing else", reason="body-no-text")
 
+case("R39-boundary-is-a-prefix", typed("multipart/mixed; boundary=b",
+                                       parts("b", ("Content-Type: multipart/alternative; boundary=b2", INNER), PDF)),
+     "R-39 body-type", "--b2 is no delimiter of boundary b", findings=["body-type"])
+case("R39-no-boundary", typed("multipart/alternative", parts("b1", (TEXT, block()))), "R-39 body-no-text",
+     "A multipart without a boundary has no parts", reason="body-no-text")
+case("R39-comment-in-content-type", typed("text/plain (it is plain); charset=utf-8 (so it is)", block()), "R-39",
+     "RFC 2045 allows comments")
+case("R39-block-in-attachment",
+     typed("multipart/mixed; boundary=b1",
+           parts("b1", (TEXT, NO_BLOCK),
+                 (TEXT + "\r\nContent-Disposition: attachment; filename=answer.txt", block()))),
+     "R-39 R-40 A35 block-missing", "The first text/plain is the text", reason="block-missing")
+case("R44-qp-lower-case-hex", typed("text/plain; charset=utf-8", "Gr=c3=bc=c3=9fe\r\n" + block(), "quoted-printable"),
+     "R-44", "Wrong, and often seen")
+case("R44-qp-with-cr", typed("text/plain; charset=utf-8", ("Gr=C3=BC=C3=9Fe\r\n" + block()).replace("\r\n", "=0D\r\n"),
+                             "quoted-printable"), "R-44", "Ruby's mail writes CR as =0D")
+case("R39-undeclared-utf8", reply("Gr\u00fc\u00dfe\r\n" + block(), Content_Type=None, MIME_Version=None,
+                                  Content_Transfer_Encoding=None, In_Reply_To="Your message of Tuesday\r\n\t"
+                                  "<challenge-1@ca.example>", User_Agent="mail (GNU Mailutils 3.15)"), "R-39 R-37",
+     "GNU mailutils declares nothing, and puts words before the id",
+     result={"inReplyTo": "Your message of Tuesday <challenge-1@ca.example>"})
+
 # The block
 BAD_BLOCKS = {
     "A32-no-end": ("%s\r\n%s\r\n" % (BEGIN, DIGEST), "block-missing"),

@@ -225,3 +225,36 @@ case("conf-reject-for-to-mismatch", reply(To="ca@ca.example"), "R-35 to-mismatch
 case("conf-interop-with-coverage-present", reply(), "R-26 dkim-coverage-present", "J1's middle way by two overrides",
      sign=[Signature(h=without("cc:sender:reply-to"))],
      conf=["OnFinding dkim-coverage-present reject"], findings=["dkim-coverage-full"])
+
+# Which of several signatures of the author's domain
+SECOND = Signature(s="s2", key="rsa2048b")
+OTHERS = {
+    "sha1": Signature(a="rsa-sha1"),
+    "expired": Signature(tags={"t": str(NOW - 7200), "x": str(NOW - 3600)}),
+    "body-length": Signature(tags={"l": str(len(block()))}),
+    "subject-unsigned": Signature(h=without("subject")),
+    "short-key": Signature(key="rsa512"),
+    "testing": Signature(record=key_record("rsa2048", "v=DKIM1; t=y; ")),
+    "revoked": Signature(record="v=DKIM1; p="),
+    "syntax": Signature(tags={"v": "2"}),
+}
+for name, signature in OTHERS.items():
+    case("R25-good-below-" + name, reply(), "R-25 A09", "A useless signature of the same domain harms nothing",
+         sign=[signature, SECOND], result={"dkim": {"selector": "s2", "result": "pass"}})
+case("R25-best-coverage-counts", reply(), "R-25 R-26", "Two that verify: the one that covers all is relied on",
+     sign=[Signature(h="from:subject"), SECOND], result={"dkim": {"selector": "s2"}})
+case("R25-signature-below-the-fields", reply(), "R-25", "Its place in the header is free",
+     after=lambda data: data[data.index(b"From: "):].replace(
+         b"\r\n\r\n", b"\r\n" + data[:data.index(b"From: ")] + b"\r\n", 1))
+case("R25-body-without-final-line-end", reply(block().rstrip("\r\n")), "R-25 R-40", "The last line does not end")
+case("R25-blank-lines-at-the-end", reply(block() + "\r\n" * 5), "R-25", "Simple and blank lines at the end of the body",
+     sign=[Signature(c="simple/simple")])
+case("R25-empty-fields", reply(Cc="", Reply_To=""), "R-25 R-36", "Cc and Reply-To with nothing in them")
+case("R25-subject-folded-at-the-colon-simple", reply(Subject="\r\n\tRe: ACME: LgYemJLy3F1LDkiJrdIGbEzyFJyOyf6v"),
+     "R-25 R-33", "Older libraries broke on a fold behind the colon", sign=[Signature(c="simple/simple")])
+case("R25-selector-with-dots", reply(), "R-25", "A selector of several labels", sign=[Signature(s="2026.mail-1")],
+     result={"dkim": {"selector": "2026.mail-1"}})
+case("A43-key-with-blanks-inside", reply(), "A43", "White space within p=",
+     sign=[Signature(record=key_record("rsa2048").replace("AQ8A", "AQ 8\tA"))])
+case("A43-two-keys-at-the-selector", reply(), "A43 J13 dkim-fail", "Which key?", reason="dkim-fail",
+     more_dns=txt(KEY, key_record("rsa2048b")))

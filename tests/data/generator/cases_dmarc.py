@@ -56,6 +56,14 @@ case("J14-dmarc-bogus", reply(), "J14 T-02 dnssec-bogus", "The record's answer f
 case("J14-dmarc-unknown-and-bad-signature", reply(), "J14 A46 dkim-fail", "A broken signature is never put off",
      reason="dkim-fail", sign=[Signature(flaw="signature")], dns=KEY + ["_dmarc.example.com SERVFAIL"])
 
+case("J14-policy-in-capitals", reply(), "J14", "The words of p= know no case", dmarc="v=DMARC1; p=REJECT",
+     result={"dmarc": {"policy": "reject"}})
+case("J14-unknown-policy", reply(), "J14 dmarc-permerror", "p= with a word of nobody", dmarc="v=DMARC1; p=always",
+     findings=["dmarc-permerror"])
+case("J14-record-in-two-strings", reply(), "J14", "The strings of a record are joined",
+     dns=KEY + ['_dmarc.example.com TXT "v=DMARC1; p=re" "ject"', "_dmarc.example.com SECURE"],
+     result={"dmarc": {"policy": "reject"}})
+
 # Where the record stands. The author writes from a domain below the one that has it.
 CHILD = {"mail": reply(From="alice@mail.example.com"), "author": "alice@mail.example.com",
          "sign": [Signature(d="mail.example.com")], "domain": "example.com"}

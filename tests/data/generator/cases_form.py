@@ -37,6 +37,7 @@ SUBJECTS = {
                            "All of it in one quoted-printable encoded-word"),
     "A22-token-split-over-two-words": ("Re: %s\r\n %s" % (b_word("ACME: " + TOKEN[:HALF]), b_word(TOKEN[HALF:])),
                                        "R-31 R-33 A22", "Blanks between adjacent encoded-words are not text"),
+    "R31-q-word-behind-plain-text": ("Re: =?utf-8?q?ACME=3A?= " + TOKEN, "R-31", "Only the label is encoded"),
     "A23-word-with-language": ("=?us-ascii*en?Q?Re=3A_ACME=3A_%s?=" % TOKEN, "R-13 R-31 A23",
                                "RFC 2231 language tag in an encoded-word"),
 }
@@ -52,6 +53,8 @@ case("R31-charset-rejects-in-rfc8823", reply(Subject=b_word("\u56de\u590d\uff1a"
      conf=["Policy rfc8823"])
 case("R12-token-padded", reply(Subject="Re: ACME: " + PADDED_TOKEN), "R-12 R-33",
      "Padding is kept as received: the client used it as it stood", token=PADDED_TOKEN)
+case("R31-token-padded-in-a-q-word", reply(Subject="=?utf-8?Q?Re=3A_ACME=3A_%s?=" % PADDED_TOKEN.replace("=", "=3D")),
+     "R-12 R-31", "The padding is encoded", token=PADDED_TOKEN)
 case("R33-token-long-folded", reply(Subject="Re: ACME: %s\r\n %s" % (LONG_TOKEN[:60], LONG_TOKEN[60:])), "R-33",
      "A token of 61 bytes", token=LONG_TOKEN)
 case("R05-token-short", reply(Subject="Re: ACME: " + TOKEN[:20]), "R-05 A25 token-short", "120 bits only",
@@ -83,6 +86,8 @@ case("A40-to-another-address", reply(To="certificates@ca.example", Cc="acme@ca.e
 case("A40-to-mismatch-rfc8823", reply(To="certificates@ca.example", Cc="acme@ca.example"), "R-35 A40 to-mismatch",
      "Refused by the letter of the RFC", reason="to-mismatch", conf=["Policy rfc8823"])
 case("R35-no-to", reply(To=None), "R-35 to-mismatch", "A blind copy has no To field", findings=["to-mismatch"])
+case("R35-to-nobody", reply(To="undisclosed-recipients:;"), "R-35 to-mismatch", "An empty group",
+     findings=["to-mismatch"])
 case("R35-to-in-other-case", reply(To='"The CA" <ACME@CA.Example>'), "R-35", "Addresses are compared without case")
 case("R35-to-among-several", reply(To="Bob <bob@example.net>,\r\n\t\"ca, acme\" <acme@ca.example>"), "R-35 A41",
      "Reply to all")
