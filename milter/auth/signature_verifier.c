@@ -116,14 +116,19 @@ static DKIM_STAT feed_header(DKIM *dkim, const struct message *m, size_t index, 
     return status;
 }
 
+/*
+ * A body that does not end its last line (a mail file may; SMTP cannot) is given its CRLF, as both
+ * canonicalisations want (RFC 6376 sections 3.4.3 and 3.4.4): the library would refuse it instead.
+ */
 static DKIM_STAT feed_body(DKIM *dkim, struct span body)
 {
     struct strbuf copy;
     if (body.len == 0)
         return DKIM_STAT_OK;
-    strbuf_init(&copy, body.len);
+    strbuf_init(&copy, body.len + 2);
     DKIM_STAT status = DKIM_STAT_NORESOURCE;
-    if (strbuf_append(&copy, body))
+    bool is_ended = body.len >= 2 && memcmp(body.data + body.len - 2, "\r\n", 2) == 0;
+    if (strbuf_append(&copy, body) && (is_ended || strbuf_append_string(&copy, "\r\n")))
         status = dkim_body(dkim, (u_char *)copy.data, copy.len);
     strbuf_clear(&copy);
     return status;
