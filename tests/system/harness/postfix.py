@@ -115,6 +115,8 @@ class Postfix:
     def delivered(self, marker):
         """The recipients whose copy of the mail that holds `marker` (bytes) is in the Maildir."""
         found = []
+        if not (self.inbox / "new").exists():
+            return found  # Postfix makes it with the first delivery
         for message in mailbox.Maildir(self.inbox, create=False):
             if marker in message.as_bytes():
                 found.append(message["Delivered-To"])
