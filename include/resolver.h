@@ -44,6 +44,7 @@ bool resolver_server_is_valid(struct span address);
 /* Validating, asynchronous, on libunbound. NULL with a text in error. Starts a thread: call after fork. */
 struct resolver *resolver_new_unbound(const struct resolver_options *options,
                                       char error[static RESOLVER_ERROR_BYTES]);
+const char *resolver_library_text(void); /* libunbound's version: for -V */
 
 /*
  * Answers from a file and from nothing else (contract section 2, -D); must outlive its questions:

@@ -247,7 +247,6 @@ static int serve_until_signalled(struct settings *settings)
     warn_of_test_settings(settings);
     log_write(LOG_LEVEL_INFO, "started version=%s socket=%s mode=%s", PACKAGE_VERSION, settings->socket,
               settings->mode == SETTINGS_MODE_SHADOW ? "shadow" : "enforce");
-    catch_signals();
     if (pthread_create(&thread, NULL, serve, &server) != 0)
         return complain(EX_SOFTWARE, "thread", "cannot be started");
     (void)pthread_detach(thread);
@@ -261,6 +260,8 @@ static int start(struct settings *settings, bool stays_in_foreground)
     int code = find_identity(settings->user_id, &identity);
     if (code != EX_OK)
         return code;
+    /* Before the socket is there: who sees it takes the milter for started, and may send a signal. */
+    catch_signals();
     if (!milter_glue_listen(settings, why))
         return complain(EX_UNAVAILABLE, "Socket", why);
     give_socket(settings, &identity);

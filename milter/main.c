@@ -133,6 +133,7 @@ static int print_version(void)
     printf("libmilter %s\n", milter_glue_library_text());
     printf("libopendkim %s\n", auth_dkim_library_text());
     printf("libopendmarc %s\n", auth_dmarc_library_text());
+    printf("libunbound %s\n", resolver_library_text());
     printf("libcurl %s\n", endpoint_library_text());
     printf("jansson %s\n", result_json_library_text());
     printf("%s\n", crypto_library_text());

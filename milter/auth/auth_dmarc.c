@@ -197,5 +197,5 @@ enum outcome auth_dmarc_finish(struct auth_dmarc_check *check, enum auth_result 
 
 const char *auth_dmarc_library_text(void)
 {
-    return "libopendmarc"; /* it tells its version to nobody */
+    return "(tells no version)";
 }

@@ -405,3 +405,8 @@ struct resolver *resolver_new_unbound(const struct resolver_options *options,
         error[0] = '\0';
     return cached;
 }
+
+const char *resolver_library_text(void)
+{
+    return ub_version();
+}
