@@ -99,9 +99,20 @@ static bool choose_challenge(struct session *s)
     return r->challenge != NULL;
 }
 
-static enum auth_result aligned_result(const struct session_reply *r, int chosen)
+/*
+ * What DMARC is told. A signature that verifies, and whose flaw the administrator has made a note
+ * (OnFinding), is one that he relies on: without this the override of one row would only move the rejection
+ * to dmarc-fail.
+ */
+static enum auth_result aligned_result(const struct session_reply *r, int chosen,
+                                       const struct finding_policy *policy)
 {
-    return chosen >= 0 ? r->dkim.signatures[chosen].result : AUTH_RESULT_NONE;
+    if (chosen < 0)
+        return AUTH_RESULT_NONE;
+    const struct auth_signature *s = &r->dkim.signatures[chosen];
+    if (s->result == AUTH_RESULT_POLICY && s->is_verified && !verdict_is_rejected(&r->findings, policy))
+        return AUTH_RESULT_PASS;
+    return s->result;
 }
 
 /* DKIM and DMARC, for a reply whose form is in order. */
@@ -120,8 +131,8 @@ static enum outcome authenticate(struct session *s)
     verdict_add_dkim(&r->dkim, chosen, &r->findings);
     r->record.dkim = &r->dkim;
     r->record.chosen = chosen >= 0 ? &r->dkim.signatures[chosen] : NULL;
-    outcome =
-        auth_dmarc_finish(r->dmarc_check, aligned_result(r, chosen), r->dns_deadline, &r->dmarc, &r->dns);
+    outcome = auth_dmarc_finish(r->dmarc_check, aligned_result(r, chosen, policy), r->dns_deadline, &r->dmarc,
+                                &r->dns);
     r->dns_ms = clock_monotonic_ms() - began;
     if (outcome != OUTCOME_OK)
         return outcome;

@@ -108,13 +108,13 @@ class Case:
     reason: the finding that the verdict comes from, or a list where the contract leaves the choice; None on pass.
     rules: numbers and findings that the case stands for. dmarc: the text of the author's domain's record, None for
     none. dns: lines that take the place of the generated ones; more_dns: further ones. todo: why the program does not
-    yet do what is wanted.
+    yet do what is wanted; independent: why no second opinion is asked.
     """
 
     def __init__(self, name, mail, rules, note, reason=None, findings=(), absent=(), sign=None, dmarc=PUBLISHED,
                  domain="example.com", secure=True, dns=None, more_dns=(), conf=(), result=None, after=None, eol="crlf",
                  recipient=None, author="alice@example.com", token=TOKEN, digest=DIGEST, raw=None, policies=None,
-                 overrides=(), todo=None):
+                 overrides=(), todo=None, independent=None):
         self.name, self.mail, self.rules, self.note = name, mail, rules, note
         self.reasons = [reason] if isinstance(reason, str) else list(reason or [])
         self.findings = set(findings)
@@ -126,6 +126,7 @@ class Case:
         self.dns, self.more_dns, self.result = dns, list(more_dns), dict(result or {})
         self.recipient, self.author, self.token, self.digest = recipient, author, token, digest
         self.raw, self.policies, self.overrides, self.todo = raw, policies, dict(overrides), todo
+        self.independent = independent
 
     def message(self):
         if self.raw is not None:
@@ -173,6 +174,8 @@ class Case:
             want["recipient"] = self.recipient
         if self.todo:
             want["todo"] = self.todo
+        if self.independent:
+            want["noIndependentCheck"] = self.independent
         policies = self._policies(word)
         if policies:
             want["policies"] = policies

@@ -177,6 +177,7 @@ BAD_BLOCKS = {
     "A32-digest-of-42": (block(DIGEST[:42]), "digest-malformed"),
     "A32-digest-of-44": (block(DIGEST + "A"), "digest-malformed"),
     "A32-digest-base64-alphabet": (block(DIGEST.replace("_", "/").replace("-", "+")), "digest-malformed"),
+    "R45-digest-stray-bits": (block(DIGEST[:-1] + "l"), "digest-malformed"),
     "R45-digest-two-pads": (block(DIGEST + "=="), "digest-malformed"),
     "R45-digest-pad-inside": (block(DIGEST[:20] + "=" + DIGEST[20:]), "digest-malformed"),
     "R45-digest-hex": (block("02" * 32), "digest-malformed"),

@@ -218,6 +218,15 @@ case("R25-signed-by-mail-dkim-mixed", reply(), "R-25", "A real signer, relaxed/s
      findings=["dkim-coverage-full", "dkim-coverage-should"])
 
 # What a CA may change
+case("conf-note-for-key-testing", reply(), "J12 dkim-key-testing", "OnFinding makes a rejection a note",
+     sign=[Signature(record=key_record("rsa2048", "v=DKIM1; t=y; "))], conf=["OnFinding dkim-key-testing note"],
+     findings=["dkim-key-testing"], overrides={"dkim-key-testing": "note"}, result={"dmarc": {"result": "pass"}})
+for name, finding, signature in (
+        ("body-length", "dkim-body-length", Signature(tags={"l": str(len(block()))})),
+        ("expired", "dkim-expired", Signature(tags={"t": str(NOW - 7200), "x": str(NOW - 3600)}))):
+    case("conf-note-for-" + name, reply(), "J12 " + finding, "What the CA allows it answers for", sign=[signature],
+         conf=["OnFinding %s note" % finding], findings=[finding], overrides={finding: "note"},
+         independent="the CA allows what the independent check refuses")
 case("conf-reject-for-1024", reply(), "J13 dkim-key-1024", "OnFinding makes a note a rejection",
      sign=[Signature(key="rsa1024")], conf=["OnFinding dkim-key-1024 reject"], reason="dkim-key-1024")
 case("conf-reject-for-to-mismatch", reply(To="ca@ca.example"), "R-35 to-mismatch", "Two overrides",
