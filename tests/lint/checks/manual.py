@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Manual, sample configuration and code name the same settings, options and findings."""
+import os
+import re
+import sys
+
+SETTINGS, MAIN, RULES = "milter/settings_options.c", "milter/main.c", "include/findings.def"
+MANUAL_5, MANUAL_8, SAMPLE = "doc/acme-milter.conf.5", "doc/acme-milter.8", "contrib/acme-milter.conf.sample"
+TABLE = '.\\" findings: made by'
+ROW = r'^    \{\s*"(\w[\w-]*)",'
+
+
+def named(tree, path, pattern, begin="", end=None):
+    """Where each name that the pattern finds stands first, between two markers."""
+    text = tree.text(path)
+    start = text.index(begin)
+    stop = text.index(end, start) if end else len(text)
+    found = {}
+    for match in re.finditer(pattern, text[start:stop], re.M):
+        for name in filter(None, match.groups()):
+            found.setdefault(name, text.count("\n", 0, start + match.start()) + 1)
+    return found
+
+
+def differ(left_path, left, right_path, right):
+    for name in left.keys() - right.keys():
+        yield left_path, left[name], f"{name} is not in {right_path}"
+    for name in right.keys() - left.keys():
+        yield right_path, right[name], f"{name} is not in {left_path}"
+
+
+def settings(tree):
+    code = named(tree, SETTINGS, ROW, "settings_options[] = {", "\n};")
+    manual = named(tree, MANUAL_5, r"^\.It Cm ([A-Z]\w+)(?:.* , Cm ([A-Z]\w+))?", ".Sh DESCRIPTION", ".Sh FINDINGS")
+    sample = named(tree, SAMPLE, r"^#?([A-Z]\w+)\s+\S")
+    yield from differ(SETTINGS, code, MANUAL_5, manual)
+    yield from differ(SETTINGS, code, SAMPLE, sample)
+
+
+def options(tree):
+    code = named(tree, MAIN, ROW, "long_options[] = {", "\n};")
+    manual = named(tree, MANUAL_8, r"^\.It (?:Fl \w , )?Fl -([\w-]+)")
+    usage = named(tree, MAIN, r'^ *"  (?:-\w,|   ) --([\w-]+)')
+    yield from differ(MAIN, code, MANUAL_8, manual)
+    yield from differ(MAIN, code, MAIN, usage)
+
+
+def findings(tree):
+    """The table of the manual is what its maker makes of the rules."""
+    maker = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "..", "doc", "update-findings")
+    code, text = tree.tool(sys.executable, maker, "--check", tree.top)
+    if code != 0:
+        yield MANUAL_5, tree.text(MANUAL_5).count("\n", 0, tree.text(MANUAL_5).find(TABLE)) + 1, text.strip()
+
+
+def mdoc(tree):
+    for path in (MANUAL_5, MANUAL_8):
+        _, text = tree.tool("mandoc", "-Tlint", "-Wwarning", path)
+        for line, what in re.findall(r"^mandoc: [^:]+:(\d+):\d+: (.*)", text, re.M):
+            yield path, int(line), what
+
+
+def check(tree):
+    yield from settings(tree)
+    yield from options(tree)
+    yield from findings(tree)
+    yield from mdoc(tree)
+
+
+PAGE = '.\\" comment\n.Dd November 24, 2026\n.Dt A %d\n.Os\n.Sh NAME\n.Nm a\n.Nd a thing\n.Sh DESCRIPTION\n'
+BROKEN = {
+    SETTINGS: 'words = {\n    {"no", "word"},\n};\noptions settings_options[] = {\n    {"Both", "x"},\n    {"OnlyCode", "x"},\n'
+              '    {"NotInSample", "x"},\n    {NULL},\n};\n',
+    MANUAL_5: PAGE % 5 + ".Bl -tag -width Ds\n.It Cm Both Ar path , Cm NotInSample\n.It Cm OnlyManual\n.El\n.Sh FINDINGS\n"
+              '.\\" findings: made by doc/update-findings from include/findings.def\nold\n.\\" end of findings\n',
+    SAMPLE: "# A comment.\nBoth  x\n#OnlySample  x\n#OnlyCode x\n#OnlyManual x\n",
+    MAIN: 'long_options[] = {\n    {"both", 0},\n    {"hidden", 0},\n};\nusage =\n    "  -b, --both\\n"\n    "      --told\\n";\n',
+    MANUAL_8: PAGE % 8 + ".Bl -tag -width Ds\n.It Fl b , Fl -both\n.It Fl -told\n.Xy\n.El\n",
+    RULES: 'FINDING(A, "a", R, N, T, YES, 550, "5.6.0", "Text.", "RFC 1")\n',
+}
+FOUND = [SETTINGS + ":6", SETTINGS + ":7", MANUAL_5 + ":11", MANUAL_5 + ":14", SAMPLE + ":3", SAMPLE + ":5", MAIN + ":3",
+         MANUAL_8 + ":11", MANUAL_8 + ":12", MAIN + ":7"]
