@@ -322,6 +322,26 @@ static bool fill_milter(json_t *object, const struct reply_record *record)
            put_text(object, "version", record->milter_version);
 }
 
+static int append_piece(const char *piece, size_t len, void *context)
+{
+    return strbuf_append(context, (struct span){piece, len}) ? 0 : -1;
+}
+
+/*
+ * jansson's own json_dumps loses a piece of the text without a word when memory is out (2.14 does not look
+ * whether a member's name was written); a strbuf remembers that an append failed.
+ */
+static char *write_text(const json_t *object)
+{
+    struct strbuf text;
+    strbuf_init(&text, RESULT_JSON_MAX_BYTES);
+    if (json_dump_callback(object, append_piece, &text, JSON_COMPACT) != 0) {
+        strbuf_clear(&text);
+        return NULL;
+    }
+    return strbuf_take(&text);
+}
+
 char *result_json_encode(const struct reply_record *record)
 {
     char *text = NULL;
@@ -331,7 +351,7 @@ char *result_json_encode(const struct reply_record *record)
         put_dkim(object, record) && put_signatures(object, record) && put_dmarc(object, record) &&
         put_object(object, "assurance", record, fill_assurance) &&
         put_object(object, "smtp", record, fill_smtp) && put_object(object, "milter", record, fill_milter))
-        text = json_dumps(object, JSON_COMPACT);
+        text = write_text(object);
     json_decref(object);
     return text;
 }
