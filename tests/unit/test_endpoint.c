@@ -479,9 +479,6 @@ static void test_threads(void)
 
 int main(void)
 {
-    /* A proxy of the environment must not see a result. */
-    (void)setenv("http_proxy", "http://127.0.0.1:9", 1);
-    (void)setenv("ALL_PROXY", "http://127.0.0.1:9", 1);
     if (!tap_ok(endpoint_start_library(), "libcurl %s", endpoint_library_text()))
         return tap_done();
     test_answers();

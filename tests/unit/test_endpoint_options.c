@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -109,10 +114,58 @@ static void test_unconnected(void)
     (void)close(fd);
 }
 
+/* Listens on a free port of the loopback interface. */
+static int open_listener(char *port, size_t size)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof address;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (bind(fd, (struct sockaddr *)&address, sizeof address) != 0 || listen(fd, 4) != 0 ||
+        getsockname(fd, (struct sockaddr *)&address, &len) != 0)
+        return -1;
+    (void)snprintf(port, size, "%u", ntohs(address.sin_port));
+    return fd;
+}
+
+static bool is_called(int listener)
+{
+    struct pollfd p = {.fd = listener, .events = POLLIN};
+    return poll(&p, 1, 0) == 1;
+}
+
+static void test_proxy(void)
+{
+    char port[8], proxy[64], url[64], error[ENDPOINT_ERROR_BYTES];
+    struct endpoint_answer got;
+    int proxy_fd = open_listener(port, sizeof port);
+    (void)snprintf(proxy, sizeof proxy, "http://127.0.0.1:%s", port);
+    int server_fd = open_listener(port, sizeof port);
+    (void)snprintf(url, sizeof url, "https://127.0.0.1:%s/p", port);
+    if (proxy_fd < 0 || server_fd < 0) {
+        tap_skip("a proxy of the environment", "no loopback interface");
+        return;
+    }
+    (void)setenv("https_proxy", proxy, 1);
+    (void)setenv("ALL_PROXY", proxy, 1);
+    struct endpoint *e = endpoint_new(&(struct endpoint_options){.url = url, .timeout_ms = 500}, error);
+    const struct endpoint_request request = {.id = "i", .content_type = "application/json"};
+    endpoint_post(e, &request, &got);
+    endpoint_free(e);
+    tap_ok(got.outcome == OUTCOME_TEMPORARY && is_called(server_fd), "the server itself is called: %s",
+           got.error);
+    tap_ok(!is_called(proxy_fd), "and no proxy of the environment");
+    (void)close(proxy_fd);
+    (void)close(server_fd);
+}
+
 int main(void)
 {
+    if (!tap_ok(endpoint_start_library(), "libcurl %s", endpoint_library_text()))
+        return tap_done();
     test_urls();
     test_refused_options();
     test_unconnected();
+    test_proxy();
+    endpoint_stop_library();
     return tap_done();
 }
