@@ -14,8 +14,9 @@ bool charset_is_known(struct span name);
 bool charset_is_native(struct span name);
 
 /*
- * Appends bytes as UTF-8. A byte that has no meaning in the charset becomes U+FFFD: a broken umlaut beside the block is
- * no lie. OUTCOME_OK; OUTCOME_BROKEN_INPUT: unknown charset; OUTCOME_INTERNAL: out is full or memory is out.
+ * Appends bytes as UTF-8. A byte that has no meaning in the charset becomes U+FFFD: a broken umlaut beside
+ * the block is no lie. OUTCOME_OK; OUTCOME_BROKEN_INPUT: unknown charset; OUTCOME_INTERNAL: out is full or
+ * memory is out.
  */
 enum outcome charset_to_utf8(struct span name, struct span bytes, struct strbuf *out) MUST_CHECK;
 

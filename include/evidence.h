@@ -23,11 +23,10 @@ enum outcome evidence_log_append(struct evidence_log *log,
 void evidence_log_close(struct evidence_log *log);             /* NULL is fine */
 
 struct evidence_folder {
-    struct span header;   /* message.eml: header bytes, an empty line, */
-    struct span body;     /* then the body */
-    struct span dns;      /* dns.txt */
-    struct span settings; /* acme-milter.conf: what it was judged by */
-    struct span result;   /* result.json or result.jws */
+    struct span header; /* message.eml: header bytes, an empty line, */
+    struct span body;   /* then the body */
+    struct span dns;    /* dns.txt */
+    struct span result; /* result.json or result.jws */
     bool is_signed;
 };
 

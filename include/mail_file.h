@@ -7,7 +7,8 @@
 
 #include "session.h"
 
-/* Header fields, end of header and body of a mail whose lines end in CRLF; then only session_judge is left to do. */
+/* Header fields, end of header and body of a mail whose lines end in CRLF; then only session_judge is left to
+ * do. */
 void mail_file_feed(struct session *s, struct span mail);
 
 #endif

@@ -33,6 +33,7 @@ struct reply_record {
     const struct auth_signature *chosen;  /* NULL: none */
     const struct auth_dmarc_facts *dmarc; /* NULL: not looked at */
     struct reply_smtp smtp;
+    const char *settings; /* "Keyword value" lines that the verdict depended on */
     const char *milter_name;
     const char *milter_version;
 };

@@ -66,6 +66,8 @@ const struct resolver_answer *resolver_wait(struct resolver_question *q, struct 
 /* Cancels what still runs. NULL is fine. */
 void resolver_question_free(struct resolver_question *q);
 
+const char *resolver_library_text(void); /* of libunbound */
+
 /* Appends an answer as lines of the file format above, so that it can be judged again. */
 bool resolver_append_answer(struct strbuf *out, const struct resolver_answer *answer);
 

@@ -40,6 +40,7 @@ struct result_envelope {
     char sender[1024];
     char client_address[64];
     char verdict[16];
+    char settings[16384]; /* lines */
     int64_t received_at;
 };
 

@@ -26,7 +26,7 @@ struct runtime {
         *endpoints[SETTINGS_ENDPOINTS_MAX];  /* as settings->endpoints; NULL when nothing may be posted */
     struct crypto_signing_key *evidence_key; /* NULL: results are posted as they are */
     struct evidence_log *evidence_log;       /* NULL: none */
-    struct metrics *metrics;                            /* borrowed; NULL: nobody counts */
+    struct metrics *metrics;                 /* borrowed; NULL: nobody counts */
     atomic_uint references;
     atomic_int replies_under_way;
 };
@@ -38,8 +38,8 @@ enum runtime_purpose {
 };
 
 /*
- * Takes the reference to settings, on failure too. dns_file replaces the resolver (-D) if not NULL. metrics must outlive
- * the runtime. NULL with error.
+ * Takes the reference to settings, on failure too. dns_file replaces the resolver (-D) if not NULL. metrics
+ * must outlive the runtime. NULL with error.
  */
 struct runtime *runtime_new(struct settings *settings, enum runtime_purpose purpose, const char *dns_file,
                             struct metrics *metrics, struct strbuf *error) MUST_CHECK;

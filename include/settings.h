@@ -105,6 +105,8 @@ struct settings {
     bool log_tokens;
     char *test_dns_data;
     int64_t test_time; /* 0: the real time */
+
+    char *judgement; /* the settings that a verdict depends on, as settings_print has them */
 };
 
 #define SETTINGS_DEFAULT_FILE SYSCONFDIR "/acme-milter.conf"
@@ -113,6 +115,8 @@ struct settings {
  * Reads a file. NULL with "FILE:LINE: Keyword: what is wrong" in error. The result carries one reference.
  */
 struct settings *settings_load(const char *path, struct strbuf *error) MUST_CHECK;
+/* The same from a text, not empty; name stands for the file in errors. */
+struct settings *settings_load_text(const char *name, const char *text, struct strbuf *error) MUST_CHECK;
 struct settings *settings_ref(struct settings *s);
 void settings_unref(struct settings *s); /* NULL is fine */
 

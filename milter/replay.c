@@ -35,18 +35,22 @@ static bool read_envelope(const char *folder, struct result_envelope *envelope)
     return ok;
 }
 
-static struct settings *load_settings(const char *folder, const char *fallback, int64_t received_at)
+/* Those that the result names; where it names none, those of the file. */
+static struct settings *load_settings(const struct result_envelope *envelope, const char *fallback)
 {
-    char path[PATH_BYTES];
-    struct strbuf error;
+    struct strbuf error, text;
     strbuf_init(&error, 2 * SETTINGS_LINE_MAX_BYTES);
-    bool has_own = join(folder, "acme-milter.conf", path) && access(path, R_OK) == 0;
-    struct settings *settings = settings_load(has_own ? path : fallback, &error);
+    strbuf_init(&text, sizeof envelope->settings + MAILBOX_MAX_BYTES + 64);
+    (void)strbuf_append_format(&text, "ChallengeAddress %s\n%s", envelope->recipient, envelope->settings);
+    bool has_own = envelope->settings[0] != '\0' && text.error == STRBUF_ERROR_NONE;
+    struct settings *settings =
+        has_own ? settings_load_text("settings", text.data, &error) : settings_load(fallback, &error);
     if (settings == NULL)
         (void)fprintf(stderr, "%s\n", strbuf_string(&error));
     else
-        settings->test_time = received_at;
+        settings->test_time = envelope->received_at;
     strbuf_clear(&error);
+    strbuf_clear(&text);
     return settings;
 }
 
@@ -57,7 +61,7 @@ int replay_run(const char *folder, const char *fallback)
     if (!read_envelope(folder, &envelope) || !join(folder, "message.eml", message) ||
         !join(folder, "dns.txt", dns))
         return EX_NOINPUT;
-    struct settings *settings = load_settings(folder, fallback, envelope.received_at);
+    struct settings *settings = load_settings(&envelope, fallback);
     if (settings == NULL)
         return EX_CONFIG;
     const struct test_mode_options options = {

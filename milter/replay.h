@@ -8,9 +8,9 @@
 #include "settings.h"
 
 /*
- * With the folder's own acme-milter.conf, or, if it has none, the file fallback. Prints the result object;
- * exit code as test_mode_run, but 1 also where the verdict is not the recorded one, which is then said on
- * standard error.
+ * With the settings that the recorded result names, or, if it names none, those of the file fallback. Prints
+ * the result object; exit code as test_mode_run, but 1 also where the verdict is not the recorded one, which
+ * is then said on standard error.
  */
 int replay_run(const char *folder, const char *fallback);
 

@@ -37,6 +37,7 @@ void session_report_fill_record(struct session *s)
     r->record.challenge_address = r->address;
     r->record.form = &r->form;
     r->record.received_at = r->received_at;
+    r->record.settings = s->runtime->settings->judgement;
     r->record.milter_name = s->runtime->settings->authserv_id;
     r->record.milter_version = PACKAGE_VERSION;
     r->record.smtp = (struct reply_smtp){
@@ -91,19 +92,15 @@ static bool write_evidence(struct session *s, const char *body, char path[static
         return false;
     if (settings->evidence_directory == NULL || r->record.decision.verdict != VERDICT_PASS)
         return true;
-    struct strbuf conf;
-    strbuf_init(&conf, SETTINGS_TEXT_MAX_BYTES);
     const struct evidence_folder folder = {
         .header = message_header_bytes(r->message),
         .body = message_body(r->message),
         .dns = strbuf_view(&r->dns),
-        .settings = settings_print(settings, &conf) ? strbuf_view(&conf) : (struct span){NULL, 0},
         .result = span_from_string(body),
         .is_signed = s->runtime->evidence_key != NULL,
     };
     enum outcome outcome =
         evidence_folder_write(settings->evidence_directory, r->record.id, r->received_at, &folder, path);
-    strbuf_clear(&conf);
     return outcome == OUTCOME_OK;
 }
 

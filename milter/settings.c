@@ -72,8 +72,19 @@ static struct span strip_comment(struct span line)
     return line;
 }
 
+static bool has_controls(struct span line)
+{
+    for (size_t i = 0; i < line.len; i++)
+        if (byte_is_control(line.data[i]) && line.data[i] != '\t')
+            return true;
+    return false;
+}
+
 static bool read_line(struct reading *r, struct span line)
 {
+    line = span_trim(line);
+    if (has_controls(line))
+        return fail(r, "line", "control characters are not allowed");
     line = span_trim(strip_comment(line));
     if (line.len == 0)
         return true;
@@ -82,9 +93,6 @@ static bool read_line(struct reading *r, struct span line)
         end++;
     char keyword[64];
     (void)snprintf(keyword, sizeof keyword, "%.*s", (int)(end < 63 ? end : 63), line.data);
-    for (size_t i = 0; i < line.len; i++)
-        if (byte_is_control(line.data[i]) && line.data[i] != '\t')
-            return fail(r, "line", "control characters are not allowed");
     const struct settings_option *o = find_option(span_slice(line, 0, end));
     if (o == NULL)
         return fail(r, keyword, "unknown keyword");
@@ -99,16 +107,19 @@ static bool read_line(struct reading *r, struct span line)
 
 static bool read_lines(struct reading *r, FILE *file)
 {
-    char line[SETTINGS_LINE_MAX_BYTES];
-    while (fgets(line, sizeof line, file) != NULL) {
+    char *line = NULL;
+    size_t room = 0;
+    ssize_t len;
+    bool ok = true;
+    while (ok && (len = getline(&line, &room, file)) >= 0) {
         r->line++;
-        size_t len = strlen(line);
-        if (r->line > SETTINGS_LINES_MAX || (len == sizeof line - 1 && line[len - 1] != '\n'))
-            return fail(r, "line", "line or file too long");
-        if (!read_line(r, (struct span){line, len}))
-            return false;
+        if (r->line > SETTINGS_LINES_MAX || len > SETTINGS_LINE_MAX_BYTES)
+            ok = fail(r, "line", "line or file too long");
+        else
+            ok = read_line(r, (struct span){line, (size_t)len});
     }
-    return !ferror(file) || fail(r, "line", "cannot read");
+    free(line);
+    return ok && (!ferror(file) || fail(r, "line", "cannot read"));
 }
 
 /* What hangs together across lines. */
@@ -128,30 +139,54 @@ static bool check_whole(struct reading *r)
     return true;
 }
 
-static bool read_file(struct reading *r)
+/* What a verdict depends on, for the record of it. */
+static bool describe_judgement(struct settings *s)
 {
-    FILE *file = fopen(r->path, "re");
-    if (file == NULL) {
+    struct strbuf text;
+    strbuf_init(&text, SETTINGS_TEXT_MAX_BYTES);
+    for (const struct settings_option *o = settings_options; o->keyword != NULL; o++)
+        if (o->is_judgement && !o->print(o, s, &text))
+            break;
+    s->judgement = strbuf_take(&text);
+    return s->judgement != NULL;
+}
+
+/* Takes file, NULL if it could not be opened. */
+static struct settings *read_settings(const char *path, FILE *file, struct strbuf *error)
+{
+    int cause = errno;
+    struct counted_settings *counted = calloc(1, sizeof *counted);
+    struct reading r = {
+        .path = path, .settings = counted != NULL ? &counted->settings : NULL, .error = error};
+    bool ok = counted != NULL;
+    if (ok && file == NULL) {
         char why[SETTINGS_WHY_BYTES];
-        (void)snprintf(why, sizeof why, "cannot open: %s", strerrordesc_np(errno));
-        return fail(r, "file", why);
+        (void)snprintf(why, sizeof why, "cannot open: %s", strerrordesc_np(cause));
+        ok = fail(&r, "file", why);
     }
-    bool ok = set_defaults(r) && read_lines(r, file) && check_whole(r);
-    fclose(file);
-    return ok;
+    if (counted != NULL)
+        counted->references = 1;
+    ok = ok && set_defaults(&r) && read_lines(&r, file) && check_whole(&r) && describe_judgement(r.settings);
+    if (file != NULL)
+        fclose(file);
+    if (ok)
+        return r.settings;
+    settings_unref(r.settings);
+    return NULL;
 }
 
 struct settings *settings_load(const char *path, struct strbuf *error)
 {
-    struct counted_settings *counted = calloc(1, sizeof *counted);
-    if (counted == NULL)
-        return NULL;
-    counted->references = 1;
-    struct reading r = {.path = path, .settings = &counted->settings, .error = error};
-    if (read_file(&r))
-        return &counted->settings;
-    settings_unref(&counted->settings);
-    return NULL;
+    return read_settings(path, fopen(path, "re"), error);
+}
+
+struct settings *settings_load_text(const char *name, const char *text, struct strbuf *error)
+{
+    union {
+        const char *read;
+        char *given;
+    } bytes = {.read = text};
+    return read_settings(name, fmemopen(bytes.given, strlen(text), "r"), error);
 }
 
 struct settings *settings_ref(struct settings *s)
@@ -179,6 +214,7 @@ static void free_texts(struct settings *s)
         s->evidence_log,
         s->metrics_file,
         s->test_dns_data,
+        s->judgement,
     };
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
         free(texts[i]);

@@ -27,6 +27,7 @@ struct settings_option {
     int64_t max;
     const struct name_table_row *words;
     bool is_repeatable;
+    bool is_judgement; /* a verdict depends on it */
 };
 
 /* Ends with a row whose keyword is NULL. */

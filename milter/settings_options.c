@@ -199,14 +199,14 @@ static bool read_nameservers(const struct settings_option *o, struct settings *s
     for (size_t from = 0; from <= value.len;) {
         size_t comma = span_find_byte(value, from, ',');
         struct span one = span_trim(span_slice(value, from, comma));
-        size_t sign = span_find_byte(one, 0, '@');
-        if (sign == 0 || (sign < one.len && !is_port(span_slice(one, sign + 1, one.len))))
-            return settings_value_refuse(why, "a list of ADDRESS or ADDRESS@PORT is needed");
         if (s->nameserver_count == RESOLVER_NAMESERVERS_MAX)
             return settings_value_refuse(why, "too many name servers");
+        if (!resolver_server_is_valid(one))
+            return settings_value_refuse(why, "a list of ADDRESS or ADDRESS@PORT is needed");
         s->nameservers[s->nameserver_count] = settings_value_copy(one);
-        if (s->nameservers[s->nameserver_count++] == NULL)
+        if (s->nameservers[s->nameserver_count] == NULL)
             return settings_value_refuse(why, "out of memory");
+        s->nameserver_count++;
         from = comma + 1;
     }
     return true;
@@ -280,7 +280,8 @@ const struct settings_option settings_options[] = {
     {"UserID", "acme-milter", settings_value_read_needed_text, settings_value_print_text, FIELD(user_id)},
     {"Endpoint", "http://unix:/run/acme-server/email-reply.sock:/email-reply", read_endpoint, print_endpoint},
     {"ChallengeAddress", NULL, read_challenge, print_challenges, .is_repeatable = true},
-    {"SubaddressDelimiter", "+", read_delimiter, print_delimiter, FIELD(subaddress_delimiter)},
+    {"SubaddressDelimiter", "+", read_delimiter, print_delimiter, FIELD(subaddress_delimiter),
+     .is_judgement = true},
     {"EndpointPeerUser", "none", settings_value_read_text, settings_value_print_text,
      FIELD(endpoint_peer_user)},
     {"EndpointTimeout", "5s", settings_value_read_time, settings_value_print_time, FIELD(endpoint_timeout_ms),
@@ -297,8 +298,8 @@ const struct settings_option settings_options[] = {
     {"EndpointFormat", "native", settings_value_read_word, settings_value_print_word, FIELD(endpoint_format),
      .words = format_names},
     {"Policy", "interop", settings_value_read_word, settings_value_print_word, FIELD(policy),
-     .words = policy_names},
-    {"OnFinding", NULL, read_on_finding, print_on_finding, .is_repeatable = true},
+     .words = policy_names, .is_judgement = true},
+    {"OnFinding", NULL, read_on_finding, print_on_finding, .is_repeatable = true, .is_judgement = true},
     {"Disposition", "discard", settings_value_read_word, settings_value_print_word, FIELD(disposition),
      .words = disposition_names},
     {"OnReject", "reject", settings_value_read_word, settings_value_print_word, FIELD(on_reject),
@@ -312,21 +313,21 @@ const struct settings_option settings_options[] = {
     {"DNSTimeout", "5s", settings_value_read_time, settings_value_print_time, FIELD(dns_timeout_ms), 10 * MS,
      HOUR},
     {"DMARCDiscovery", "rfc9989", settings_value_read_word, settings_value_print_word, FIELD(dmarc_discovery),
-     .words = auth_dmarc_discovery_names},
+     .words = auth_dmarc_discovery_names, .is_judgement = true},
     {"MinimumKeyBits", "1024", settings_value_read_number, settings_value_print_number,
-     FIELD(minimum_key_bits), 1024, 16384},
+     FIELD(minimum_key_bits), 1024, 16384, .is_judgement = true},
     {"ClockSkew", "300s", settings_value_read_time, settings_value_print_time, FIELD(clock_skew_ms), 0,
-     24 * HOUR},
+     24 * HOUR, .is_judgement = true},
     {"MaxMessageSize", "256k", settings_value_read_size, settings_value_print_size, FIELD(max_message_size),
-     KILO, 16 * MEGA},
+     KILO, 16 * MEGA, .is_judgement = true},
     {"MaxHeaderFields", "200", settings_value_read_number, settings_value_print_number,
-     FIELD(max_header_fields), 10, 10000},
+     FIELD(max_header_fields), 10, 10000, .is_judgement = true},
     {"MaxSignatures", "8", settings_value_read_number, settings_value_print_number, FIELD(max_signatures), 1,
-     AUTH_SIGNATURES_MAX},
+     AUTH_SIGNATURES_MAX, .is_judgement = true},
     {"MaxMIMEDepth", "8", settings_value_read_number, settings_value_print_number, FIELD(max_mime_depth), 1,
-     64},
+     64, .is_judgement = true},
     {"MaxMIMEParts", "64", settings_value_read_number, settings_value_print_number, FIELD(max_mime_parts), 1,
-     10000},
+     10000, .is_judgement = true},
     {"MaxConcurrentReplies", "64", settings_value_read_number, settings_value_print_number,
      FIELD(max_concurrent_replies), 1, 100000},
     {"ReportRejects", "no", settings_value_read_bool, settings_value_print_bool, FIELD(report_rejects)},

@@ -105,7 +105,9 @@ bool settings_value_print_size(const struct settings_option *o, const struct set
     int64_t bytes = *(const int64_t *)settings_value_at_const(o, s);
     if (bytes % 1024 != 0)
         return strbuf_append_format(out, "%s %lld\n", o->keyword, (long long)bytes);
-    return strbuf_append_format(out, "%s %lldk\n", o->keyword, (long long)(bytes / 1024));
+    if (bytes % (1024 * 1024) != 0)
+        return strbuf_append_format(out, "%s %lldk\n", o->keyword, (long long)(bytes / 1024));
+    return strbuf_append_format(out, "%s %lldM\n", o->keyword, (long long)(bytes / (1024 * 1024)));
 }
 
 bool settings_value_read_number(const struct settings_option *o, struct settings *s, struct span value,

@@ -115,7 +115,6 @@ static bool write_files(int folder, const struct evidence_folder *f)
 {
     const struct span message[] = {f->header, SPAN_LITERAL("\r\n"), f->body};
     return write_file(folder, "message.eml", message, 3) && write_file(folder, "dns.txt", &f->dns, 1) &&
-           write_file(folder, "acme-milter.conf", &f->settings, 1) &&
            write_file(folder, f->is_signed ? "result.jws" : "result.json", &f->result, 1) &&
            fsync(folder) == 0;
 }
@@ -138,8 +137,7 @@ static int enter(int parent, const char *name)
 
 static void remove_folder(int parent, const char *name)
 {
-    static const char *const files[] = {"message.eml", "dns.txt", "acme-milter.conf", "result.json",
-                                        "result.jws"};
+    static const char *const files[] = {"message.eml", "dns.txt", "result.json", "result.jws"};
     int folder = open_folder(parent, name);
     for (size_t i = 0; folder >= 0 && i < sizeof files / sizeof files[0]; i++)
         (void)unlinkat(folder, files[i], 0);

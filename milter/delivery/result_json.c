@@ -342,6 +342,20 @@ static char *write_text(const json_t *object)
     return strbuf_take(&text);
 }
 
+/* One string a line of the settings. */
+static bool put_settings(json_t *parent, const struct reply_record *record)
+{
+    json_t *array = json_array();
+    struct span text = span_from_string(record->settings);
+    bool ok = array != NULL;
+    for (size_t from = 0; from < text.len && ok;) {
+        size_t end = span_find_byte(text, from, '\n');
+        ok = json_array_append_new(array, json_stringn(text.data + from, end - from)) == 0;
+        from = end + 1;
+    }
+    return json_object_set_new(parent, "settings", array) == 0 && ok;
+}
+
 char *result_json_encode(const struct reply_record *record)
 {
     char *text = NULL;
@@ -350,7 +364,8 @@ char *result_json_encode(const struct reply_record *record)
         put_verdict(object, record) && put_reply(object, record) && put_findings(object, record) &&
         put_dkim(object, record) && put_signatures(object, record) && put_dmarc(object, record) &&
         put_object(object, "assurance", record, fill_assurance) &&
-        put_object(object, "smtp", record, fill_smtp) && put_object(object, "milter", record, fill_milter))
+        put_object(object, "smtp", record, fill_smtp) && put_object(object, "milter", record, fill_milter) &&
+        put_settings(object, record))
         text = write_text(object);
     json_decref(object);
     return text;
@@ -412,6 +427,18 @@ static json_t *load_result(struct span text)
     return result;
 }
 
+static void copy_settings(const json_t *array, char *out, size_t size)
+{
+    size_t len = 0;
+    size_t count = json_array_size(array);
+    out[0] = '\0';
+    for (size_t i = 0; i < count && len < size; i++) {
+        const char *line = json_string_value(json_array_get(array, i));
+        int n = snprintf(out + len, size - len, "%s\n", line != NULL ? line : "");
+        len += n > 0 ? (size_t)n : 0;
+    }
+}
+
 bool result_json_read_envelope(struct span text, struct result_envelope *out)
 {
     memset(out, 0, sizeof *out);
@@ -422,6 +449,7 @@ bool result_json_read_envelope(struct span text, struct result_envelope *out)
     copy_text(json_object_get(result, "verdict"), out->verdict, sizeof out->verdict);
     copy_text(json_object_get(smtp, "mailFrom"), out->sender, sizeof out->sender);
     copy_text(json_object_get(smtp, "clientAddress"), out->client_address, sizeof out->client_address);
+    copy_settings(json_object_get(result, "settings"), out->settings, sizeof out->settings);
     bool ok =
         received != NULL && clock_parse_rfc3339(received, &out->received_at) && out->recipient[0] != '\0';
     json_decref(result);

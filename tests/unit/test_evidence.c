@@ -22,7 +22,6 @@ static const struct evidence_folder example = {
     .header = SPAN_LITERAL("From: alice@example.com\r\n"),
     .body = SPAN_LITERAL("text\r\n"),
     .dns = SPAN_LITERAL("example.com TXT \"x\"\n"),
-    .settings = SPAN_LITERAL("Policy strict\n"),
     .result = SPAN_LITERAL("{\"version\":1}"),
 };
 
@@ -84,7 +83,6 @@ static void test_folder(void)
     tap_is_string(read_text(path, "message.eml"), "From: alice@example.com\r\n\r\ntext\r\n",
                   "message.eml: header, empty line, body");
     tap_is_string(read_text(path, "dns.txt"), "example.com TXT \"x\"\n", "dns.txt");
-    tap_is_string(read_text(path, "acme-milter.conf"), "Policy strict\n", "acme-milter.conf");
     tap_is_string(read_text(path, "result.json"), "{\"version\":1}", "result.json");
     tap_is_int(count_entries(path), 4, "and nothing else");
     tap_ok(stat(path, &status) == 0 && (status.st_mode & 07) == 0, "nothing for others");
