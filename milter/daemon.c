@@ -257,7 +257,6 @@ static int start(struct settings *settings, bool stays_in_foreground)
 {
     struct identity identity;
     char why[MILTER_GLUE_WHY_BYTES];
-    catch_signals();
     int code = find_identity(settings->user_id, &identity);
     if (code != EX_OK)
         return code;

@@ -84,7 +84,7 @@ static void test_folder(void)
                   "message.eml: header, empty line, body");
     tap_is_string(read_text(path, "dns.txt"), "example.com TXT \"x\"\n", "dns.txt");
     tap_is_string(read_text(path, "result.json"), "{\"version\":1}", "result.json");
-    tap_is_int(count_entries(path), 4, "and nothing else");
+    tap_is_int(count_entries(path), 3, "and nothing else");
     tap_ok(stat(path, &status) == 0 && (status.st_mode & 07) == 0, "nothing for others");
     (void)snprintf(want, sizeof want, "%s/2026/11/24", root);
     tap_is_int(count_entries(want), 1, "nothing temporary is left");

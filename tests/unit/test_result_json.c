@@ -84,6 +84,7 @@ static void fill_example(struct facts *f)
                  "TLSv1.3"},
         .milter_name = "mx1.ca.example",
         .milter_version = "0.1.0",
+        .settings = "Policy interop\nMaxSignatures 8\n",
     };
     tap_ok(result_json_make_id(&f->record, f->record.id), "id made");
 }
@@ -107,7 +108,8 @@ static const char want_example[] =
     "\"smtp\":{\"clientAddress\":\"192.0.2.1\",\"clientName\":\"mail.example.com\",\"helo\":\"mail.example."
     "com\","
     "\"mailFrom\":\"alice@example.com\",\"queueId\":\"4XTEST\",\"tlsVersion\":\"TLSv1.3\"},"
-    "\"milter\":{\"name\":\"mx1.ca.example\",\"version\":\"0.1.0\"}}";
+    "\"milter\":{\"name\":\"mx1.ca.example\",\"version\":\"0.1.0\"},\"settings\":[\"Policy "
+    "interop\",\"MaxSignatures 8\"]}";
 
 static const char want_nothing_known[] =
     "{\"version\":1,\"id\":null,\"verdict\":\"temperror\","
@@ -119,7 +121,7 @@ static const char want_nothing_known[] =
     "\"assurance\":{\"dkimKeyDnssec\":false,\"dmarcDnssec\":false,\"policyEnforced\":false,"
     "\"fullHeaderCoverage\":false},"
     "\"smtp\":{\"clientAddress\":null,\"clientName\":null,\"helo\":null,\"mailFrom\":null,\"queueId\":null,"
-    "\"tlsVersion\":null},\"milter\":{\"name\":null,\"version\":null}}";
+    "\"tlsVersion\":null},\"milter\":{\"name\":null,\"version\":null},\"settings\":[]}";
 
 static void test_whole(struct facts *f)
 {
