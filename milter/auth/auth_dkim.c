@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "key_record.h"
 #include "signature_coverage.h"
 #include "signature_tags.h"
 #include "signature_verifier.h"
@@ -16,14 +17,26 @@
 /* A forged mail may name as many keys as it likes; it must not cost more questions than an honest one. */
 enum { KEYS_MAX = 4 };
 
+enum { STRONG_RSA_BITS = 2048 };
+
 struct auth_dkim {
     struct signature_verifier *verifier;
 };
 
+/* Smaller comes first: what may decide the verdict must not be crowded out by what cannot. */
+enum candidate_rank {
+    CANDIDATE_RANK_UNSET = 0,
+    CANDIDATE_RANK_USABLE, /* the author's own, and nothing wrong with it so far */
+    CANDIDATE_RANK_BROKEN, /* the author's own, not to be verified */
+    CANDIDATE_RANK_OTHER,  /* another domain's */
+};
+
 struct candidate {
-    struct signature_tags_field field;
-    size_t index; /* of the field in the message */
-    size_t key;   /* place in keys, KEYS_MAX if none */
+    struct signature_tags tags;
+    enum candidate_rank rank;
+    const char *why; /* NULL, or why it is not verified */
+    size_t index;    /* of the field in the message */
+    size_t key;      /* place in keys, KEYS_MAX if none */
 };
 
 struct key {
@@ -37,9 +50,8 @@ struct auth_dkim_check {
     const struct message *message;
     struct domain author;
     struct auth_dkim_rules rules;
-    struct candidate *candidates; /* the author's first */
+    struct candidate *candidates; /* by rank, then as in the message */
     size_t count;
-    size_t aligned;
     size_t seen;
     struct key keys[KEYS_MAX];
     size_t key_count;
@@ -70,44 +82,60 @@ const char *auth_dkim_library_text(void)
     return signature_verifier_library_text();
 }
 
-static bool is_aligned(const struct auth_dkim_check *check, const struct candidate *c)
+static struct candidate read_candidate(const struct auth_dkim_check *check, size_t index)
 {
-    return domain_equal(&c->field.domain, &check->author);
+    struct candidate c = {.index = index, .key = KEYS_MAX};
+    struct message_field field = message_field_at(check->message, index);
+    if (signature_tags_parse(field.value, &c.tags, &c.why) == OUTCOME_OK)
+        c.why = c.tags.algorithm == SIGNATURE_ALGORITHM_RSA_SHA1 ? "rsa-sha1 is not accepted" : NULL;
+    c.rank = !domain_equal(&c.tags.domain, &check->author) ? CANDIDATE_RANK_OTHER
+             : c.why == NULL                               ? CANDIDATE_RANK_USABLE
+                                                           : CANDIDATE_RANK_BROKEN;
+    return c;
 }
 
-/* One pass over the mail's signatures: those of the author's domain, or the others. */
-static void collect(struct auth_dkim_check *check, bool wants_aligned)
+/* Puts c behind those of its rank; at the limit the last one has to go. */
+static void insert(struct auth_dkim_check *check, const struct candidate *c)
 {
-    const struct message *m = check->message;
-    for (size_t i = 0; i < message_field_count(m) && check->count < check->rules.max_signatures; i++) {
-        struct message_field field = message_field_at(m, i);
-        if (!span_equal_nocase(span_trim(field.name), SPAN_LITERAL("DKIM-Signature")))
+    size_t at = check->count;
+    while (at > 0 && check->candidates[at - 1].rank > c->rank)
+        at--;
+    if (at == check->rules.max_signatures)
+        return;
+    if (check->count == check->rules.max_signatures)
+        check->count--;
+    memmove(&check->candidates[at + 1], &check->candidates[at], (check->count - at) * sizeof *c);
+    check->candidates[at] = *c;
+    check->count++;
+}
+
+static void collect(struct auth_dkim_check *check)
+{
+    for (size_t i = 0; i < message_field_count(check->message); i++) {
+        struct span name = span_trim(message_field_at(check->message, i).name);
+        if (!span_equal_nocase(name, SPAN_LITERAL("DKIM-Signature")))
             continue;
-        struct candidate *c = &check->candidates[check->count];
-        c->index = i;
-        c->key = KEYS_MAX;
-        if (signature_tags_read_field(field.value, &c->field) && is_aligned(check, c) == wants_aligned)
-            check->count++;
+        struct candidate c = read_candidate(check, i);
+        insert(check, &c);
     }
-}
-
-static bool is_sha1(const struct candidate *c)
-{
-    return strcmp(c->field.algorithm, "rsa-sha1") == 0;
 }
 
 /* Finds or starts the look-up of a candidate's key. False: out of memory. */
 static bool ask_key(struct auth_dkim_check *check, struct candidate *c, struct resolver *resolver)
 {
-    if (c->field.why != NULL || is_sha1(c))
+    if (c->rank != CANDIDATE_RANK_USABLE)
         return true;
     for (size_t i = 0; i < check->key_count; i++)
-        if (domain_equal(&check->keys[i].name, &c->field.key_name))
+        if (domain_equal(&check->keys[i].name, &c->tags.key_name))
             c->key = i;
-    if (c->key != KEYS_MAX || check->key_count == KEYS_MAX)
+    if (c->key != KEYS_MAX)
         return true;
+    if (check->key_count == KEYS_MAX) {
+        c->why = "too many different keys";
+        return true;
+    }
     struct key *key = &check->keys[check->key_count];
-    key->name = c->field.key_name;
+    key->name = c->tags.key_name;
     key->question = resolver_ask_txt(resolver, key->name.name);
     c->key = check->key_count++;
     return key->question != NULL;
@@ -124,19 +152,18 @@ struct auth_dkim_check *auth_dkim_start(struct auth_dkim *dkim, const struct mes
     check->message = m;
     check->author = *author;
     check->rules = *rules;
+    if (check->rules.max_signatures > AUTH_SIGNATURES_MAX)
+        check->rules.max_signatures = AUTH_SIGNATURES_MAX;
     check->seen = message_count(m, SPAN_LITERAL("DKIM-Signature"));
-    size_t room = check->seen < rules->max_signatures ? check->seen : rules->max_signatures;
+    size_t room = check->seen < check->rules.max_signatures ? check->seen : check->rules.max_signatures;
     check->candidates = calloc(room + 1, sizeof *check->candidates);
     bool ok = check->candidates != NULL;
     if (ok)
-        collect(check, true);
-    check->aligned = check->count;
-    for (size_t i = 0; ok && i < check->aligned; i++)
+        collect(check);
+    for (size_t i = 0; ok && i < check->count; i++)
         ok = ask_key(check, &check->candidates[i], resolver);
-    if (ok) {
-        collect(check, false);
+    if (ok)
         return check;
-    }
     auth_dkim_check_free(check);
     return NULL;
 }
@@ -160,57 +187,41 @@ static void conclude(struct auth_signature *s, enum auth_result result, const ch
 /* What the field itself says. */
 static void describe(const struct auth_dkim_check *check, const struct candidate *c, struct auth_signature *s)
 {
-    const struct signature_tags_field *f = &c->field;
-    s->domain = f->domain;
-    memcpy(s->selector, f->selector, sizeof s->selector);
-    memcpy(s->algorithm, f->algorithm, sizeof s->algorithm);
-    memcpy(s->identity, f->identity, sizeof s->identity);
-    memcpy(s->signed_fields, f->signed_fields, sizeof s->signed_fields);
-    s->signed_at = f->signed_at;
-    s->expires_at = f->expires_at;
-    s->has_body_length = f->has_body_length;
-    s->is_sha1 = is_sha1(c);
-    s->is_aligned = is_aligned(check, c);
+    const struct signature_tags *t = &c->tags;
     int64_t now = check->rules.now;
     int64_t skew = check->rules.clock_skew_seconds;
-    s->is_expired = (s->expires_at >= 0 && s->expires_at + skew < now) || s->signed_at > now + skew;
+    s->domain = t->domain;
+    memcpy(s->selector, t->selector, sizeof s->selector);
+    memcpy(s->algorithm, t->algorithm_text, sizeof s->algorithm);
+    memcpy(s->identity, t->identity, sizeof s->identity);
+    memcpy(s->signed_fields, t->signed_fields, sizeof s->signed_fields);
+    s->signed_at = t->signed_at;
+    s->expires_at = t->expires_at;
+    s->has_body_length = t->has_body_length;
+    s->is_sha1 = t->algorithm == SIGNATURE_ALGORITHM_RSA_SHA1;
+    s->is_aligned = c->rank == CANDIDATE_RANK_USABLE || c->rank == CANDIDATE_RANK_BROKEN;
+    s->is_expired = (s->expires_at >= 0 && s->expires_at < now - skew) || s->signed_at > now + skew;
     signature_coverage_measure(check->message, s);
 }
 
-/* The one key record of an answer, or why there is none. */
-static const char *choose_record(const struct resolver_answer *answer, struct span *record)
+/* Lets the library verify; the result as if nothing else could be wrong. */
+static enum outcome run_verifier(const struct auth_dkim_check *check, const struct candidate *c,
+                                 const struct key_record *key, struct auth_signature *s)
 {
-    if (answer->outcome == OUTCOME_ABSENT || answer->count == 0)
-        return "no key at this selector";
-    if (answer->count > 1)
-        return "several key records at this selector";
-    *record = answer->records[0];
-    return NULL;
-}
-
-/* Sets result, key_bits and the flags that the key gives. OUTCOME_INTERNAL: the library failed. */
-static enum outcome verify(const struct auth_dkim_check *check, const struct candidate *c, struct span record,
-                           struct auth_signature *s)
-{
-    struct signature_tags_key key;
+    const struct signature_verifier_request request = {
+        .message = check->message,
+        .index = c->index,
+        .key = key->text,
+        .h = span_from_string(s->signed_fields),
+        .covers_signatures =
+            signature_tags_times_signed(s->signed_fields, SPAN_LITERAL("dkim-signature")) > 0,
+    };
     const char *why;
-    signature_tags_read_key(record, s->algorithm, &key);
-    s->is_key_testing = key.is_testing;
-    if (key.why == NULL && key.forbids_subdomains && c->field.identity_is_subdomain)
-        key.why = "the key forbids a subdomain in i=";
-    if (key.why != NULL) {
-        conclude(s, AUTH_RESULT_PERMERROR, key.why);
-        return OUTCOME_OK;
-    }
-    bool names_signatures = strstr(s->signed_fields, "dkim-signature") != NULL;
-    enum signature_verdict verdict = signature_verifier_run(check->dkim->verifier, check->message, c->index,
-                                                            key.reduced, names_signatures, &why);
-    s->key_bits = key.bits;
-    s->is_key_short = !key.is_ed25519 && key.bits < check->rules.minimum_key_bits;
-    s->is_verified = verdict == SIGNATURE_VERDICT_VERIFIED;
-    switch (verdict) {
-    case SIGNATURE_VERDICT_INTERNAL:
-        return OUTCOME_INTERNAL;
+    switch (signature_verifier_run(check->dkim->verifier, &request, &why)) {
+    case SIGNATURE_VERDICT_VERIFIED:
+        s->is_verified = true;
+        conclude(s, AUTH_RESULT_PASS, NULL);
+        break;
     case SIGNATURE_VERDICT_BODY_CHANGED:
         conclude(s, AUTH_RESULT_FAIL, "the body was changed");
         break;
@@ -218,11 +229,11 @@ static enum outcome verify(const struct auth_dkim_check *check, const struct can
         conclude(s, AUTH_RESULT_FAIL, "a signed header field was changed, or the key is another");
         break;
     case SIGNATURE_VERDICT_UNUSABLE:
-        conclude(s, AUTH_RESULT_PERMERROR, why != NULL ? why : "the signature cannot be read");
+        conclude(s, AUTH_RESULT_PERMERROR, why != NULL ? why : "libopendkim cannot read the signature");
         break;
-    case SIGNATURE_VERDICT_VERIFIED:
-        conclude(s, AUTH_RESULT_PASS, NULL);
-        break;
+    case SIGNATURE_VERDICT_INTERNAL:
+    default:
+        return OUTCOME_INTERNAL;
     }
     return OUTCOME_OK;
 }
@@ -232,53 +243,71 @@ static void note_policy(struct auth_signature *s)
 {
     if (!s->is_verified)
         return;
-    if (s->is_key_short)
+    if (s->is_expired)
+        conclude(s, AUTH_RESULT_POLICY, "expired, or dated in the future");
+    else if (s->is_key_short)
         conclude(s, AUTH_RESULT_POLICY, "the key is too short");
     else if (s->is_key_testing)
-        conclude(s, AUTH_RESULT_POLICY, "the key is marked as a test");
+        conclude(s, AUTH_RESULT_POLICY, "the key is for tests");
     else if (s->has_body_length)
-        conclude(s, AUTH_RESULT_POLICY, "the signature covers a part of the body only");
-    else if (s->is_expired)
-        conclude(s, AUTH_RESULT_POLICY, "the signature has expired or is dated in the future");
+        conclude(s, AUTH_RESULT_POLICY, "only a part of the body is signed");
 }
 
-static enum outcome judge(struct auth_dkim_check *check, const struct candidate *c, struct deadline deadline,
-                          struct auth_signature *s, struct strbuf *dns)
+static enum outcome verify(const struct auth_dkim_check *check, const struct candidate *c,
+                           const struct resolver_answer *answer, struct auth_signature *s)
 {
-    if (c->field.why != NULL || s->is_sha1 || c->key == KEYS_MAX) {
-        conclude(s, AUTH_RESULT_PERMERROR,
-                 c->field.why != NULL ? c->field.why
-                 : s->is_sha1         ? "rsa-sha1 is not accepted"
-                                      : "too many different keys");
-        return OUTCOME_OK;
+    struct key_record key;
+    const char *why;
+    enum outcome outcome = key_record_choose(answer, c->tags.algorithm, &key, &why);
+    if (outcome == OUTCOME_INTERNAL)
+        return outcome;
+    s->key_bits = key.bits;
+    s->is_key_testing = key.is_testing;
+    s->is_key_short = key.bits > 0 && key.bits < check->rules.minimum_key_bits &&
+                      c->tags.algorithm == SIGNATURE_ALGORITHM_RSA_SHA256;
+    if (outcome == OUTCOME_OK && key.forbids_subdomains && c->tags.is_identity_below) {
+        outcome = OUTCOME_BROKEN_INPUT;
+        why = "the key forbids i= below d= (t=s)";
     }
-    struct key *key = &check->keys[c->key];
-    const struct resolver_answer *answer = resolver_wait(key->question, deadline);
-    s->dnssec = answer->dnssec;
-    if (dns != NULL && !key->is_recorded && !resolver_append_answer(dns, answer))
-        return OUTCOME_INTERNAL;
-    key->is_recorded = true;
-    if (answer->outcome != OUTCOME_OK && answer->outcome != OUTCOME_ABSENT) {
-        s->is_key_unknown = true;
-        s->is_bogus = answer->dnssec == DNSSEC_STATUS_BOGUS;
-        conclude(s, AUTH_RESULT_TEMPERROR, "the key could not be looked up");
-        return OUTCOME_OK;
-    }
-    struct span record;
-    const char *why = choose_record(answer, &record);
-    if (why != NULL) {
+    if (outcome != OUTCOME_OK) {
         conclude(s, AUTH_RESULT_PERMERROR, why);
         return OUTCOME_OK;
     }
-    enum outcome outcome = verify(check, c, record, s);
+    outcome = run_verifier(check, c, &key, s);
     note_policy(s);
     return outcome;
 }
 
-/* Nothing is wrong with it but what header fields it leaves out. */
+/* Waits for the key and verifies with it. */
+static enum outcome judge(struct auth_dkim_check *check, const struct candidate *c, struct deadline deadline,
+                          struct auth_signature *s, struct strbuf *dns)
+{
+    struct key *key = &check->keys[c->key];
+    const struct resolver_answer *answer = resolver_wait(key->question, deadline);
+    if (answer->outcome == OUTCOME_INTERNAL)
+        return OUTCOME_INTERNAL;
+    s->dnssec = answer->dnssec;
+    if (dns != NULL && !key->is_recorded && !resolver_append_answer(dns, answer))
+        return OUTCOME_INTERNAL;
+    key->is_recorded = true;
+    if (answer->outcome == OUTCOME_OK)
+        return verify(check, c, answer, s);
+    if (answer->outcome == OUTCOME_ABSENT) {
+        conclude(s, AUTH_RESULT_PERMERROR, "no key");
+        return OUTCOME_OK;
+    }
+    s->is_key_unknown = true;
+    s->is_bogus = answer->dnssec == DNSSEC_STATUS_BOGUS;
+    conclude(s, AUTH_RESULT_TEMPERROR, "the key could not be looked up");
+    return OUTCOME_OK;
+}
+
+/* No policy could like another signature better. */
 static bool is_flawless(const struct auth_signature *s)
 {
-    return s->result == AUTH_RESULT_PASS && s->covers_core && s->covers_present;
+    bool is_strong = s->key_bits >= STRONG_RSA_BITS || strncmp(s->algorithm, "rsa-", 4) != 0;
+    return s->result == AUTH_RESULT_PASS && s->covers_core && s->covers_present && s->covers_full &&
+           is_strong && s->dnssec == DNSSEC_STATUS_SECURE;
 }
 
 enum outcome auth_dkim_finish(struct auth_dkim_check *check, struct deadline deadline,
@@ -287,15 +316,21 @@ enum outcome auth_dkim_finish(struct auth_dkim_check *check, struct deadline dea
     bool is_decided = false;
     memset(facts, 0, sizeof *facts);
     facts->seen = check->seen;
-    facts->count = check->count;
-    for (size_t i = 0; i < check->count; i++) {
-        struct auth_signature *s = &facts->signatures[i];
-        describe(check, &check->candidates[i], s);
-        if (i >= check->aligned || is_decided)
+    for (; facts->count < check->count; facts->count++) {
+        const struct candidate *c = &check->candidates[facts->count];
+        struct auth_signature *s = &facts->signatures[facts->count];
+        describe(check, c, s);
+        if (c->rank == CANDIDATE_RANK_OTHER || is_decided)
             continue;
-        if (judge(check, &check->candidates[i], deadline, s, dns) != OUTCOME_OK)
+        if (c->why != NULL) {
+            conclude(s, AUTH_RESULT_PERMERROR, c->why);
+            continue;
+        }
+        if (judge(check, c, deadline, s, dns) != OUTCOME_OK)
             return OUTCOME_INTERNAL;
-        is_decided = is_flawless(s) && s->covers_full;
+        is_decided = is_flawless(s);
+        if (s->result == AUTH_RESULT_PASS)
+            deadline = deadline_in(0);
     }
     return OUTCOME_OK;
 }

@@ -1,26 +1,26 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "key_size.h"
 
-#include "base64.h"
-
 enum {
     DER_INTEGER = 0x02,
     DER_BIT_STRING = 0x03,
+    DER_OBJECT_IDENTIFIER = 0x06,
     DER_SEQUENCE = 0x30,
     DER_LONG_FORM = 0x80,
     LENGTH_BYTES_MAX = 3,
-    KEY_MAX_BYTES = 16384,
 };
 
-/* Takes one element from the front of s: its tag and contents. */
-static bool take_element(struct span *s, int *tag, struct span *contents)
+/* rsaEncryption, RFC 8017 appendix A.1. */
+static const struct span rsa_encryption = {"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01", 9};
+
+/* Takes the element of that tag from the front of s. */
+static bool take(struct span *s, unsigned char tag, struct span *contents)
 {
-    if (s->len < 2)
-        return false;
     const unsigned char *bytes = (const unsigned char *)s->data;
+    if (s->len < 2 || bytes[0] != tag)
+        return false;
     size_t len = bytes[1];
     size_t at = 2;
-    *tag = bytes[0];
     if (len >= DER_LONG_FORM) {
         size_t count = len - DER_LONG_FORM;
         if (count == 0 || count > LENGTH_BYTES_MAX || s->len < 2 + count)
@@ -35,14 +35,11 @@ static bool take_element(struct span *s, int *tag, struct span *contents)
     return true;
 }
 
-static bool take(struct span *s, int wanted, struct span *contents)
-{
-    int tag;
-    return take_element(s, &tag, contents) && tag == wanted;
-}
-
+/* 0 for a negative number, too. */
 static unsigned integer_bits(struct span s)
 {
+    if (s.len == 0 || (unsigned char)s.data[0] >= 0x80)
+        return 0;
     while (s.len > 0 && s.data[0] == 0)
         s = span_slice(s, 1, s.len);
     if (s.len == 0)
@@ -53,29 +50,19 @@ static unsigned integer_bits(struct span s)
     return (unsigned)(s.len - 1) * 8 + top;
 }
 
-static unsigned modulus_bits(struct span der)
+bool key_size_read_rsa(struct span der, struct key_size *out)
 {
-    struct span key, first, bits, inner;
-    int tag;
-    if (!take(&der, DER_SEQUENCE, &key) || !take_element(&key, &tag, &first))
-        return 0;
-    if (tag == DER_INTEGER)
-        return integer_bits(first);
-    if (tag != DER_SEQUENCE || !take(&key, DER_BIT_STRING, &bits) || bits.len < 1 || bits.data[0] != 0)
-        return 0;
+    struct span info, algorithm, identifier, bits, key, modulus, exponent;
+    if (!take(&der, DER_SEQUENCE, &info) || der.len != 0 || !take(&info, DER_SEQUENCE, &algorithm) ||
+        !take(&algorithm, DER_OBJECT_IDENTIFIER, &identifier) || !span_equal(identifier, rsa_encryption))
+        return false;
+    if (!take(&info, DER_BIT_STRING, &bits) || info.len != 0 || bits.len < 1 || bits.data[0] != 0)
+        return false;
     bits = span_slice(bits, 1, bits.len);
-    if (!take(&bits, DER_SEQUENCE, &inner) || !take(&inner, DER_INTEGER, &first))
-        return 0;
-    return integer_bits(first);
-}
-
-unsigned key_size_rsa_bits(struct span key)
-{
-    struct strbuf der;
-    strbuf_init(&der, KEY_MAX_BYTES);
-    unsigned bits = base64_decode(key, BASE64_ALPHABET_STANDARD, &der) == OUTCOME_OK
-                        ? modulus_bits(strbuf_view(&der))
-                        : 0;
-    strbuf_clear(&der);
-    return bits;
+    if (!take(&bits, DER_SEQUENCE, &key) || !take(&key, DER_INTEGER, &modulus) ||
+        !take(&key, DER_INTEGER, &exponent))
+        return false;
+    out->modulus_bits = integer_bits(modulus);
+    out->exponent_bits = integer_bits(exponent);
+    return out->modulus_bits > 0 && out->exponent_bits > 1;
 }

@@ -7,8 +7,14 @@
 
 #include "span.h"
 
-/* key: base64 text of a SubjectPublicKeyInfo (RFC 5280) or RSAPublicKey (RFC 8017), no white space. 0:
- * neither. */
-unsigned key_size_rsa_bits(struct span key);
+enum { KEY_SIZE_EXPONENT_BITS_MAX = 32 }; /* RFC 6376 section 8.13: a large one costs time */
+
+struct key_size {
+    unsigned modulus_bits;
+    unsigned exponent_bits;
+};
+
+/* der: a SubjectPublicKeyInfo (RFC 5280) that holds an RSA key, and nothing behind it. False: it is none. */
+bool key_size_read_rsa(struct span der, struct key_size *out);
 
 #endif

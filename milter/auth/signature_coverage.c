@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "signature_tags.h"
+
 /* RFC 8823 section 3.2 (9). */
 static const char *const needed[] = {
     "from", "sender",      "reply-to",   "to",         "cc",           "subject",
@@ -19,22 +21,12 @@ static const char *const core[] = {"from", "subject"};
 
 #define COUNT(names) (sizeof(names) / sizeof((names)[0]))
 
-static size_t times_signed(const struct auth_signature *s, const char *name)
-{
-    struct span list = span_from_string(s->signed_fields);
-    size_t count = 0;
-    for (size_t from = 0; from <= list.len;) {
-        size_t end = span_find_byte(list, from, ':');
-        count += span_equal(span_slice(list, from, end), span_from_string(name));
-        from = end + 1;
-    }
-    return count;
-}
-
+/* Whole names only: a detail is read by people. */
 static void note(char detail[static AUTH_DETAIL_MAX_BYTES + 1], const char *name)
 {
     size_t len = strlen(detail);
-    (void)snprintf(detail + len, AUTH_DETAIL_MAX_BYTES + 1 - len, len > 0 ? ",%s" : "%s", name);
+    if (len + 1 + strlen(name) <= AUTH_DETAIL_MAX_BYTES)
+        (void)snprintf(detail + len, AUTH_DETAIL_MAX_BYTES + 1 - len, "%s%s", len > 0 ? "," : "", name);
 }
 
 /* Whether h= covers each of names at least as often as wanted says. */
@@ -44,7 +36,7 @@ static bool covers(const struct message *m, const struct auth_signature *s, cons
     bool all = true;
     detail[0] = '\0';
     for (size_t i = 0; i < count; i++) {
-        if (times_signed(s, names[i]) >= wanted(m, names[i]))
+        if (signature_tags_times_signed(s->signed_fields, span_from_string(names[i])) >= wanted(m, names[i]))
             continue;
         all = false;
         note(detail, names[i]);

@@ -4,312 +4,252 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "key_size.h"
+#include "base64.h"
+#include "tag_list.h"
 
-enum { LENGTH_DIGITS_MAX = 76, TIME_DIGITS_MAX = 12, ED25519_BITS = 256 };
+enum {
+    LENGTH_DIGITS_MAX = 76,
+    TIME_DIGITS_MAX = 12,
+    SHA256_BYTES = 32,
+    SIGNATURE_MAX_BYTES = 2048, /* RSA of 16384 bits */
+    BASE64_MAX_BYTES = 4096,
+};
 
-static bool is_fws(char c)
+static const struct name_table_row algorithms[] = {
+    {SIGNATURE_ALGORITHM_RSA_SHA1, "rsa-sha1"},
+    {SIGNATURE_ALGORITHM_RSA_SHA256, "rsa-sha256"},
+    {SIGNATURE_ALGORITHM_ED25519_SHA256, "ed25519-sha256"},
+    {0, NULL},
+};
+
+static const struct name_table_row canonicalizations[] = {
+    {1, "simple"},
+    {1, "relaxed"},
+    {1, "simple/simple"},
+    {1, "simple/relaxed"},
+    {1, "relaxed/simple"},
+    {1, "relaxed/relaxed"},
+    {0, NULL},
+};
+
+static bool is_line_blank(char c)
 {
     return byte_is_blank(c) || c == '\r' || c == '\n';
 }
 
-/* 8-bit bytes may stand in d= and i= (RFC 8616); controls other than folding nowhere. */
-static bool is_value(struct span s)
+/* Base64 with white space anywhere (RFC 6376 section 2.10) that stands for 1..max_bytes, *len of them. */
+static bool is_base64(struct span value, size_t max_bytes, size_t *len)
 {
-    for (size_t i = 0; i < s.len; i++)
-        if (byte_is_control(s.data[i]) && !is_fws(s.data[i]))
-            return false;
-    return true;
-}
-
-static bool is_name(struct span s)
-{
-    if (s.len == 0 || !byte_is_alpha(s.data[0]))
-        return false;
-    for (size_t i = 1; i < s.len; i++)
-        if (!byte_is_alnum(s.data[i]) && s.data[i] != '_')
-            return false;
-    return true;
-}
-
-bool signature_tags_find(const struct signature_tag_list *list, const char *name, struct span *value)
-{
-    for (size_t i = 0; i < list->count; i++) {
-        if (span_equal(list->tags[i].name, span_from_string(name))) {
-            *value = list->tags[i].value;
-            return true;
-        }
-    }
-    *value = (struct span){NULL, 0};
-    return false;
-}
-
-static bool add_tag(struct signature_tag_list *out, struct span spec)
-{
-    size_t equals = span_find_byte(spec, 0, '=');
-    struct signature_tag tag = {span_trim(span_slice(spec, 0, equals)),
-                                span_trim(span_slice(spec, equals + 1, spec.len))};
-    if (equals == spec.len || !is_name(tag.name) || !is_value(tag.value) || out->count == SIGNATURE_TAGS_MAX)
-        return false;
-    for (size_t i = 0; i < out->count; i++)
-        if (span_equal(out->tags[i].name, tag.name))
-            return false;
-    out->tags[out->count++] = tag;
-    return true;
-}
-
-bool signature_tags_parse(struct span text, struct signature_tag_list *out)
-{
-    out->count = 0;
-    for (size_t from = 0; from < text.len;) {
-        size_t end = span_find_byte(text, from, ';');
-        struct span spec = span_slice(text, from, end);
-        bool is_trailing = end == text.len && span_trim(spec).len == 0 && out->count > 0;
-        if (!is_trailing && !add_tag(out, spec))
-            return false;
-        from = end + 1;
-    }
-    return out->count > 0;
-}
-
-/* Without white space, in lower case; false if it does not fit or holds other than printable ASCII. */
-static bool copy_compact(struct span value, char *out, size_t size)
-{
-    size_t len = 0;
-    for (size_t i = 0; i < value.len; i++) {
-        char c = value.data[i];
-        if (is_fws(c))
-            continue;
-        if (len + 1 >= size || byte_is_control(c) || (unsigned char)c >= 0x80)
-            return false;
-        out[len++] = byte_to_lower(c);
-    }
-    out[len] = '\0';
-    return true;
-}
-
-static bool is_base64(struct span value)
-{
-    size_t characters = 0;
-    for (size_t i = 0; i < value.len; i++) {
-        char c = value.data[i];
-        if (is_fws(c))
-            continue;
-        if (!byte_is_alnum(c) && c != '+' && c != '/' && c != '=')
-            return false;
-        characters++;
-    }
-    return characters > 0;
+    struct strbuf text;
+    struct strbuf bytes;
+    strbuf_init(&text, BASE64_MAX_BYTES);
+    strbuf_init(&bytes, max_bytes);
+    bool ok = true;
+    for (size_t i = 0; i < value.len && ok; i++)
+        ok = is_line_blank(value.data[i]) || strbuf_append_byte(&text, value.data[i]);
+    ok = ok && text.len > 0 &&
+         base64_decode(strbuf_view(&text), BASE64_ALPHABET_STANDARD, &bytes) == OUTCOME_OK;
+    *len = bytes.len;
+    strbuf_clear(&text);
+    strbuf_clear(&bytes);
+    return ok;
 }
 
 static bool read_number(struct span value, size_t max_digits, int64_t *number)
 {
     *number = 0;
+    if (value.len == 0 || value.len > max_digits)
+        return false;
     for (size_t i = 0; i < value.len; i++) {
-        if (!byte_is_digit(value.data[i]) || i >= max_digits)
+        if (!byte_is_digit(value.data[i]))
             return false;
         if (i < TIME_DIGITS_MAX)
             *number = *number * 10 + (value.data[i] - '0');
     }
-    return value.len > 0;
-}
-
-/* Whether word is one of a colon-separated list. */
-static bool list_has(struct span list, const char *word)
-{
-    for (size_t from = 0; from <= list.len;) {
-        size_t end = span_find_byte(list, from, ':');
-        if (span_equal_nocase(span_trim(span_slice(list, from, end)), span_from_string(word)))
-            return true;
-        from = end + 1;
-    }
-    return false;
-}
-
-static bool read_canonicalization(struct span value)
-{
-    static const char *const known[] = {"simple",         "relaxed",        "simple/simple",
-                                        "simple/relaxed", "relaxed/simple", "relaxed/relaxed"};
-    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
-        if (span_equal_nocase(value, span_from_string(known[i])))
-            return true;
-    return false;
-}
-
-static bool read_signed_fields(struct span value, struct signature_tags_field *out)
-{
-    if (!copy_compact(value, out->signed_fields, sizeof out->signed_fields))
-        return false;
-    struct span list = span_from_string(out->signed_fields);
-    for (size_t from = 0; from <= list.len;) {
-        size_t end = span_find_byte(list, from, ':');
-        if (end == from)
-            return false;
-        from = end + 1;
-    }
-    return list_has(list, "from");
-}
-
-/* i=: its domain is d= or lies below it. */
-static bool read_identity(const struct signature_tag_list *list, struct signature_tags_field *out)
-{
-    struct span value;
-    if (!signature_tags_find(list, "i", &value)) {
-        (void)snprintf(out->identity, sizeof out->identity, "@%s", out->domain.name);
-        return true;
-    }
-    size_t at = value.len;
-    while (at > 0 && value.data[at - 1] != '@')
-        at--;
-    struct domain domain;
-    if (at == 0 || value.len > AUTH_IDENTITY_MAX_BYTES ||
-        domain_parse(span_slice(value, at, value.len), true, &domain) != OUTCOME_OK ||
-        !domain_is_within(&domain, &out->domain))
-        return false;
-    (void)snprintf(out->identity, sizeof out->identity, "%.*s", (int)value.len, value.data);
-    out->identity_is_subdomain = !domain_equal(&domain, &out->domain);
     return true;
 }
 
-static bool read_selector(struct span value, struct signature_tags_field *out)
+/* The characters of a header field's name (RFC 5322 section 3.6.8), but for ";", which ends the tag. */
+static bool is_field_name(struct span name)
 {
-    char name[4 * DOMAIN_MAX_BYTES];
-    int len = snprintf(name, sizeof name, "%.*s._domainkey.%s",
-                       (int)(value.len <= DOMAIN_MAX_BYTES ? value.len : 0),
-                       value.data != NULL ? value.data : "", out->domain.name);
-    if (len < 0 || (size_t)len >= sizeof name || value.len == 0 || value.len > DOMAIN_MAX_BYTES ||
-        domain_parse((struct span){name, (size_t)len}, true, &out->key_name) != OUTCOME_OK)
-        return false;
-    const char *end = strstr(out->key_name.name, "._domainkey.");
-    (void)snprintf(out->selector, sizeof out->selector, "%.*s",
-                   (int)(end != NULL ? end - out->key_name.name : 0), out->key_name.name);
-    return end != NULL;
+    for (size_t i = 0; i < name.len; i++)
+        if (name.data[i] <= ' ' || name.data[i] >= 0x7f)
+            return false;
+    return name.len > 0;
 }
 
-static const char *read_times(const struct signature_tag_list *list, struct signature_tags_field *out)
+static bool read_signed_fields(struct span value, struct signature_tags *out)
+{
+    struct span name;
+    size_t len = 0;
+    while (tag_list_next_item(&value, &name)) {
+        if (!is_field_name(name) || len + name.len + 1 > AUTH_FIELDS_MAX_BYTES)
+            return false;
+        if (len > 0)
+            out->signed_fields[len++] = ':';
+        for (size_t i = 0; i < name.len; i++)
+            out->signed_fields[len++] = byte_to_lower(name.data[i]);
+        out->signed_fields[len] = '\0';
+    }
+    return len > 0;
+}
+
+size_t signature_tags_times_signed(const char *signed_fields, struct span name)
+{
+    struct span rest = span_from_string(signed_fields);
+    struct span item;
+    size_t times = 0;
+    while (tag_list_next_item(&rest, &item))
+        times += span_equal(item, name);
+    return times;
+}
+
+/* Its domain is d= or lies below it. A quoted local part is read differently by different programs. */
+static bool read_identity(const struct tag_list *list, struct signature_tags *out)
+{
+    struct span value;
+    struct domain domain;
+    if (!tag_list_find(list, SPAN_LITERAL("i"), &value)) {
+        (void)snprintf(out->identity, sizeof out->identity, "@%s", out->domain.name);
+        return true;
+    }
+    size_t at = span_find_byte(value, 0, '@');
+    if (domain_parse(span_slice(value, at + 1, value.len), true, &domain) != OUTCOME_OK ||
+        !domain_is_within(&domain, &out->domain))
+        return false;
+    for (size_t i = 0; i < at; i++)
+        if (is_line_blank(value.data[i]) || value.data[i] == '"')
+            return false;
+    int len = snprintf(out->identity, sizeof out->identity, "%.*s@%s", (int)at, value.data, domain.name);
+    out->is_identity_below = !domain_equal(&domain, &out->domain);
+    if (len > 0 && (size_t)len < sizeof out->identity)
+        return true;
+    out->identity[0] = '\0';
+    return false;
+}
+
+static bool read_selector(struct span value, struct signature_tags *out)
+{
+    char text[4 * DOMAIN_MAX_BYTES];
+    struct span key_label = SPAN_LITERAL("._domainkey.");
+    if (value.len == 0 || value.len > 2 * DOMAIN_MAX_BYTES)
+        return false;
+    int len = snprintf(text, sizeof text, "%.*s._domainkey.%s", (int)value.len, value.data, out->domain.name);
+    if (len < 0 || (size_t)len >= sizeof text || span_find_byte(value, 0, '\0') < value.len ||
+        domain_parse((struct span){text, (size_t)len}, true, &out->key_name) != OUTCOME_OK)
+        return false;
+    size_t selector = strlen(out->key_name.name) - strlen(out->domain.name) - key_label.len;
+    memcpy(out->selector, out->key_name.name, selector);
+    out->selector[selector] = '\0';
+    return true;
+}
+
+static const char *read_times(const struct tag_list *list, struct signature_tags *out)
 {
     struct span value;
     int64_t ignored;
-    out->has_body_length = signature_tags_find(list, "l", &value);
+    out->has_body_length = tag_list_find(list, SPAN_LITERAL("l"), &value);
     if (out->has_body_length && !read_number(value, LENGTH_DIGITS_MAX, &ignored))
         return "malformed l=";
-    if (signature_tags_find(list, "t", &value) && !read_number(value, TIME_DIGITS_MAX, &out->signed_at))
+    if (tag_list_find(list, SPAN_LITERAL("t"), &value) &&
+        !read_number(value, TIME_DIGITS_MAX, &out->signed_at)) {
+        out->signed_at = -1;
         return "malformed t=";
-    if (signature_tags_find(list, "x", &value) && !read_number(value, TIME_DIGITS_MAX, &out->expires_at))
+    }
+    if (tag_list_find(list, SPAN_LITERAL("x"), &value) &&
+        !read_number(value, TIME_DIGITS_MAX, &out->expires_at)) {
+        out->expires_at = -1;
         return "malformed x=";
+    }
     if (out->signed_at >= 0 && out->expires_at >= 0 && out->expires_at <= out->signed_at)
         return "x= is not after t=";
+    return out->signed_at >= 0 && out->signed_at < SIGNATURE_TAGS_OLDEST_TIME ? "t= is older than DKIM"
+                                                                              : NULL;
+}
+
+static const char *read_algorithm(const struct tag_list *list, struct signature_tags *out)
+{
+    struct span value;
+    int algorithm;
+    if (!tag_list_find(list, SPAN_LITERAL("a"), &value))
+        return "a= is missing";
+    if (!name_table_value(algorithms, value, &algorithm))
+        return "unknown a=";
+    out->algorithm = (enum signature_algorithm)algorithm;
+    (void)snprintf(out->algorithm_text, sizeof out->algorithm_text, "%s",
+                   name_table_name(algorithms, algorithm));
     return NULL;
 }
 
-static bool is_algorithm(const char *name)
-{
-    return strcmp(name, "rsa-sha256") == 0 || strcmp(name, "ed25519-sha256") == 0 ||
-           strcmp(name, "rsa-sha1") == 0;
-}
-
-/* Everything but d=; NULL, or what is wrong. */
-static const char *read_rest(const struct signature_tag_list *list, struct signature_tags_field *out)
+static const char *read_hashes(const struct tag_list *list, struct signature_tags *out)
 {
     struct span value;
-    if (!signature_tags_find(list, "a", &value) ||
-        !copy_compact(value, out->algorithm, sizeof out->algorithm))
-        out->algorithm[0] = '\0';
-    if (!signature_tags_find(list, "s", &value) || !read_selector(value, out))
-        return "malformed s=";
-    if (!signature_tags_find(list, "v", &value) || !span_equal(value, SPAN_LITERAL("1")))
-        return "v= is not 1";
-    if (!is_algorithm(out->algorithm))
-        return "unknown a=";
-    if (!signature_tags_find(list, "h", &value) || !read_signed_fields(value, out))
-        return "malformed h=";
-    if (!signature_tags_find(list, "b", &value) || !is_base64(value))
+    size_t len;
+    if (!tag_list_find(list, SPAN_LITERAL("b"), &out->signature) ||
+        !is_base64(out->signature, SIGNATURE_MAX_BYTES, &len))
         return "malformed b=";
-    if (!signature_tags_find(list, "bh", &value) || !is_base64(value))
+    if (!tag_list_find(list, SPAN_LITERAL("bh"), &value) || !is_base64(value, SHA256_BYTES, &len))
         return "malformed bh=";
-    if (signature_tags_find(list, "c", &value) && !read_canonicalization(value))
-        return "unknown c=";
-    if (signature_tags_find(list, "q", &value) && !list_has(value, "dns/txt"))
-        return "unknown q=";
-    if (!read_identity(list, out))
-        return "i= is not within d=";
-    return read_times(list, out);
+    return out->algorithm == SIGNATURE_ALGORITHM_RSA_SHA1 || len == SHA256_BYTES ? NULL : "malformed bh=";
 }
 
-bool signature_tags_read_field(struct span field_body, struct signature_tags_field *out)
+static bool has_known_query(const struct tag_list *list)
 {
-    struct signature_tag_list list;
+    struct span value;
+    struct span method;
+    if (!tag_list_find(list, SPAN_LITERAL("q"), &value))
+        return true;
+    while (tag_list_next_item(&value, &method))
+        if (span_equal_nocase(method, SPAN_LITERAL("dns/txt")))
+            return true;
+    return false;
+}
+
+/* All that d= does not depend on; NULL, or the first fault. Each is read even so, to be shown. */
+static const char *read_rest(const struct tag_list *list, struct signature_tags *out)
+{
+    struct span value;
+    int ignored;
+    bool has_fields = tag_list_find(list, SPAN_LITERAL("h"), &value) && read_signed_fields(value, out);
+    const char *faults[] = {
+        tag_list_find(list, SPAN_LITERAL("v"), &value) && span_equal(value, SPAN_LITERAL("1"))
+            ? NULL
+            : "v= is not 1",
+        read_algorithm(list, out),
+        domain_is_set(&out->domain) ? NULL : "malformed d=",
+        tag_list_find(list, SPAN_LITERAL("s"), &value) && read_selector(value, out) ? NULL : "malformed s=",
+        has_fields ? NULL : "malformed h=",
+        signature_tags_times_signed(out->signed_fields, SPAN_LITERAL("from")) > 0 ? NULL
+                                                                                  : "From is not signed",
+        read_identity(list, out) ? NULL : "i= is malformed or not within d=",
+        read_hashes(list, out),
+        !tag_list_find(list, SPAN_LITERAL("c"), &value) ||
+                name_table_value(canonicalizations, value, &ignored)
+            ? NULL
+            : "unknown c=",
+        has_known_query(list) ? NULL : "unknown q=",
+        read_times(list, out),
+    };
+    for (size_t i = 0; i < sizeof faults / sizeof faults[0]; i++)
+        if (faults[i] != NULL)
+            return faults[i];
+    return NULL;
+}
+
+enum outcome signature_tags_parse(struct span field_body, struct signature_tags *out, const char **why)
+{
+    struct tag_list list;
     struct span value;
     memset(out, 0, sizeof *out);
     out->signed_at = -1;
     out->expires_at = -1;
-    bool is_list = signature_tags_parse(field_body, &list);
-    if (!signature_tags_find(&list, "d", &value) || domain_parse(value, true, &out->domain) != OUTCOME_OK)
-        return false;
-    out->why = is_list ? read_rest(&list, out) : "malformed tag list";
-    return true;
-}
-
-static const char *check_key(const struct signature_tag_list *list, bool is_ed25519)
-{
-    struct span value;
-    if (signature_tags_find(list, "v", &value) &&
-        (!span_equal(value, SPAN_LITERAL("DKIM1")) || !span_equal(list->tags[0].name, SPAN_LITERAL("v"))))
-        return "the record is no DKIM1 key";
-    bool has_type = signature_tags_find(list, "k", &value);
-    if (!span_equal_nocase(has_type ? value : SPAN_LITERAL("rsa"),
-                           is_ed25519 ? SPAN_LITERAL("ed25519") : SPAN_LITERAL("rsa")))
-        return "the key is of another type";
-    if (signature_tags_find(list, "h", &value) && !list_has(value, "sha256"))
-        return "the key does not allow sha256";
-    if (signature_tags_find(list, "s", &value) && !list_has(value, "*") && !list_has(value, "email"))
-        return "the key is not for mail";
-    if (!signature_tags_find(list, "p", &value))
-        return "the record has no key";
-    if (value.len == 0)
-        return "the key is revoked";
-    return is_base64(value) ? NULL : "the key is malformed";
-}
-
-/* Notes and blanks go, for libopendkim takes 1024 bytes and cuts what is longer. */
-static bool reduce(struct span key, bool is_ed25519, char out[static SIGNATURE_TAGS_KEY_MAX_BYTES + 1])
-{
-    int len =
-        snprintf(out, SIGNATURE_TAGS_KEY_MAX_BYTES + 1, "v=DKIM1; k=%s; p=", is_ed25519 ? "ed25519" : "rsa");
-    size_t used = len > 0 ? (size_t)len : 0;
-    for (size_t i = 0; i < key.len; i++) {
-        if (is_fws(key.data[i]))
-            continue;
-        if (used == SIGNATURE_TAGS_KEY_MAX_BYTES)
-            return false;
-        out[used++] = key.data[i];
-    }
-    out[used] = '\0';
-    return true;
-}
-
-void signature_tags_read_key(struct span record, const char *algorithm, struct signature_tags_key *out)
-{
-    struct signature_tag_list list;
-    struct span value;
-    memset(out, 0, sizeof *out);
-    out->is_ed25519 = strcmp(algorithm, "ed25519-sha256") == 0;
-    out->why = "the key record is malformed";
-    if (!signature_tags_parse(record, &list))
-        return;
-    if (signature_tags_find(&list, "t", &value)) {
-        out->is_testing = list_has(value, "y");
-        out->forbids_subdomains = list_has(value, "s");
-    }
-    out->why = check_key(&list, out->is_ed25519);
-    if (out->why != NULL || !signature_tags_find(&list, "p", &value))
-        return;
-    if (!reduce(value, out->is_ed25519, out->reduced))
-        out->why = "the key is too long";
-    else
-        out->bits = out->is_ed25519
-                        ? ED25519_BITS
-                        : key_size_rsa_bits(span_from_string(strrchr(out->reduced, ' ') + strlen(" p=")));
-    if (out->why == NULL && out->bits == 0)
-        out->why = "the key is malformed";
+    enum outcome outcome = tag_list_parse(field_body, TAG_LIST_MANNER_STRICT, &list, why);
+    if (tag_list_find(&list, SPAN_LITERAL("d"), &value) &&
+        domain_parse(value, true, &out->domain) != OUTCOME_OK)
+        memset(&out->domain, 0, sizeof out->domain);
+    const char *fault = read_rest(&list, out);
+    if (outcome != OUTCOME_OK)
+        return outcome;
+    *why = fault;
+    return fault == NULL ? OUTCOME_OK : OUTCOME_BROKEN_INPUT;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * DKIM tag lists (RFC 6376 section 3.2), read strictly: those of DKIM-Signature fields and of key records.
+ * A DKIM-Signature field (RFC 6376 section 3.5), read strictly: what two parsers could read differently is a
+ * permanent error before anything is looked up.
  */
 #ifndef SIGNATURE_TAGS_H
 #define SIGNATURE_TAGS_H
@@ -8,57 +9,41 @@
 #include <stdint.h>
 
 #include "auth_facts.h"
+#include "outcome.h"
 
-enum { SIGNATURE_TAGS_MAX = 32, SIGNATURE_TAGS_KEY_MAX_BYTES = 1000 };
-
-/* One tag of a list. */
-struct signature_tag {
-    struct span name;
-    struct span value; /* white space around it removed, inside it not */
+enum signature_algorithm {
+    SIGNATURE_ALGORITHM_UNKNOWN = 0,
+    SIGNATURE_ALGORITHM_RSA_SHA1, /* read, never verified: RFC 8301 */
+    SIGNATURE_ALGORITHM_RSA_SHA256,
+    SIGNATURE_ALGORITHM_ED25519_SHA256,
 };
 
-struct signature_tag_list {
-    struct signature_tag tags[SIGNATURE_TAGS_MAX];
-    size_t count;
-};
+/* 2001: a t= before it is older than DKIM, and refused. signature_verifier rests on it. */
+enum { SIGNATURE_TAGS_OLDEST_TIME = 1000000000 };
 
-/* False: not a tag list, a tag stands twice, or there are too many. Borrows text. */
-bool signature_tags_parse(struct span text, struct signature_tag_list *out) MUST_CHECK;
-/* The value of a tag; false if there is none. */
-bool signature_tags_find(const struct signature_tag_list *list, const char *name, struct span *value);
-
-/* A DKIM-Signature field, RFC 6376 section 3.5. */
-struct signature_tags_field {
-    struct domain domain;   /* d=, A-labels */
+struct signature_tags {
+    struct domain domain;   /* d=, A-labels; unset if it cannot be read */
     struct domain key_name; /* s._domainkey.d */
     char selector[DOMAIN_MAX_BYTES + 1];
-    char algorithm[32];
+    char algorithm_text[32];
     char identity[AUTH_IDENTITY_MAX_BYTES + 1];
     char signed_fields[AUTH_FIELDS_MAX_BYTES + 1];
-    bool identity_is_subdomain; /* i= lies below d=: a key with t=s forbids it */
+    struct span signature; /* b= as it stands; borrowed from the field */
+    enum signature_algorithm algorithm;
+    bool is_identity_below; /* i= lies below d=: a key with t=s forbids it */
     bool has_body_length;
     int64_t signed_at; /* -1: absent */
     int64_t expires_at;
-    const char *why; /* NULL, or why the signature is a permanent error */
 };
 
 /*
- * Reads a field body. False: not even d= can be told, so that the signature is nobody's. True with why set:
- * it is that domain's, and broken.
+ * OUTCOME_OK; OUTCOME_BROKEN_INPUT with *why (constant text): the signature cannot be verified. *out then
+ * holds what could be read, d= above all: it tells whose signature it is that is broken.
  */
-bool signature_tags_read_field(struct span field_body, struct signature_tags_field *out);
+enum outcome signature_tags_parse(struct span field_body, struct signature_tags *out,
+                                  const char **why) MUST_CHECK;
 
-/* A key record, RFC 6376 section 3.6.1. */
-struct signature_tags_key {
-    bool is_testing;         /* t=y */
-    bool forbids_subdomains; /* t=s */
-    bool is_ed25519;
-    unsigned bits;                                  /* of the key; 0: not known */
-    char reduced[SIGNATURE_TAGS_KEY_MAX_BYTES + 1]; /* "v=DKIM1; k=...; p=..." and nothing else */
-    const char *why;                                /* NULL, or why there is no key in it */
-};
-
-/* algorithm: of the signature that wants it. */
-void signature_tags_read_key(struct span record, const char *algorithm, struct signature_tags_key *out);
+/* How often h=, as in signed_fields, names a header field (in lower case). */
+size_t signature_tags_times_signed(const char *signed_fields, struct span name);
 
 #endif

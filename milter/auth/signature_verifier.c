@@ -3,27 +3,56 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/types.h>
 
 #include <opendkim/dkim.h>
 
+#include "signature_tags.h"
+
+/* What is hashed for a signature that is only shown costs as much as one that is verified. */
+enum { OTHERS_SHOWN_MAX = 8 };
+
 struct signature_verifier {
     DKIM_LIB *library;
 };
 
-/* What the key look-up needs to know of the run it is called from. */
+/* What the library's callbacks need to know of the run they are called from. */
 struct run {
     const char *key;
+    struct span h;
+    size_t place; /* of the signature among those shown */
+    size_t shown;
 };
+
+/* The signature of this run, or NULL: the library must see as many as were shown, and the same h=. */
+static DKIM_SIGINFO *find_own(const struct run *run, DKIM_SIGINFO **signatures, int count)
+{
+    if (count < 0 || (size_t)count != run->shown || run->place >= run->shown)
+        return NULL;
+    u_char tag[] = "h";
+    const u_char *h = dkim_sig_gettagvalue(signatures[run->place], false, tag);
+    if (h == NULL || !span_equal_nocase(span_from_string((const char *)h), run->h))
+        return NULL;
+    return signatures[run->place];
+}
+
+static DKIM_CBSTAT ignore_others(DKIM *dkim, DKIM_SIGINFO **signatures, int count)
+{
+    const struct run *run = dkim_get_user_context(dkim);
+    const DKIM_SIGINFO *own = find_own(run, signatures, count);
+    for (int i = 0; i < count; i++)
+        if (signatures[i] != own)
+            dkim_sig_ignore(signatures[i]);
+    return DKIM_CBSTAT_CONTINUE;
+}
 
 static DKIM_CBSTAT look_up_key(DKIM *dkim, DKIM_SIGINFO *signature, u_char *buffer, size_t size)
 {
     const struct run *run = dkim_get_user_context(dkim);
     (void)signature;
-    if (run == NULL || strlen(run->key) >= size)
+    if (strlen(run->key) >= size)
         return DKIM_CBSTAT_NOTFOUND;
     memcpy(buffer, run->key, strlen(run->key) + 1);
     return DKIM_CBSTAT_CONTINUE;
@@ -31,17 +60,20 @@ static DKIM_CBSTAT look_up_key(DKIM *dkim, DKIM_SIGINFO *signature, u_char *buff
 
 /*
  * Times and key sizes are judged by us, against the clock of the message and the settings in force; the
- * library, which knows neither, is told not to mind.
+ * library, which knows neither, is told not to mind. Bad handles keep the list in the order of the fields,
+ * and a Sender field that the library cannot read from ending the verification.
  */
 static bool set_options(DKIM_LIB *library)
 {
-    /* 31 years: the library adds it to times, and must not overflow. */
-    uint64_t drift = 1000000000;
+    uint32_t flags = DKIM_LIBFLAGS_BADSIGHANDLES;
+    uint64_t drift = SIGNATURE_TAGS_OLDEST_TIME; /* it is added to x= and taken from t= without a check */
     unsigned bits = 1;
-    return dkim_options(library, DKIM_OP_SETOPT, DKIM_OPTS_CLOCKDRIFT, &drift, sizeof drift) ==
+    return dkim_options(library, DKIM_OP_SETOPT, DKIM_OPTS_FLAGS, &flags, sizeof flags) == DKIM_STAT_OK &&
+           dkim_options(library, DKIM_OP_SETOPT, DKIM_OPTS_CLOCKDRIFT, &drift, sizeof drift) ==
                DKIM_STAT_OK &&
            dkim_options(library, DKIM_OP_SETOPT, DKIM_OPTS_MINKEYBITS, &bits, sizeof bits) == DKIM_STAT_OK &&
-           dkim_set_key_lookup(library, look_up_key) == DKIM_STAT_OK;
+           dkim_set_key_lookup(library, look_up_key) == DKIM_STAT_OK &&
+           dkim_set_prescreen(library, ignore_others) == DKIM_STAT_OK;
 }
 
 struct signature_verifier *signature_verifier_new(void)
@@ -66,51 +98,80 @@ void signature_verifier_free(struct signature_verifier *v)
     free(v);
 }
 
+#define TWO_DIGITS(n) '0' + (n) / 10, '0' + (n) % 10
+
 const char *signature_verifier_library_text(void)
 {
-    static _Thread_local char text[32];
-    uint32_t version = dkim_libversion();
-    (void)snprintf(text, sizeof text, "%u.%u.%u", version >> 24, version >> 16 & 0xff, version >> 8 & 0xff);
-    return text;
+    enum { MAJOR = OPENDKIM_LIB_VERSION >> 24, MINOR = OPENDKIM_LIB_VERSION >> 16 & 0xff };
+    enum { PATCH = OPENDKIM_LIB_VERSION >> 8 & 0xff };
+    static const char text[] = {
+        '0' + MAJOR, '.', TWO_DIGITS(MINOR), '.', '0' + PATCH, ' ', '(', 'e', 'd', '2', '5', '5', '1', '9',
+        ')',         '\0'};
+    return dkim_libversion() == OPENDKIM_LIB_VERSION ? text : "of another version than it was built with";
 }
 
+/* As the library tells it, which takes a blank before the colon. */
 static bool is_signature(struct message_field field)
 {
-    return span_equal_nocase(field.name, SPAN_LITERAL("DKIM-Signature"));
+    return span_equal_nocase(span_trim(field.name), SPAN_LITERAL("DKIM-Signature"));
 }
 
-/* The field as it came: the library takes non-const bytes and changes none. */
+/* The library takes non-const bytes. */
+static DKIM_STAT feed_text(DKIM *dkim, struct strbuf *text)
+{
+    if (text->error != STRBUF_ERROR_NONE)
+        return DKIM_STAT_NORESOURCE;
+    return dkim_header(dkim, (u_char *)text->data, text->len);
+}
+
 static DKIM_STAT feed_field(DKIM *dkim, struct message_field field, struct strbuf *scratch)
 {
     strbuf_reset(scratch);
     (void)strbuf_append(scratch, field.name);
     (void)strbuf_append_byte(scratch, ':');
-    if (!strbuf_append(scratch, field.value))
-        return DKIM_STAT_NORESOURCE;
-    return dkim_header(dkim, (u_char *)scratch->data, scratch->len);
+    (void)strbuf_append(scratch, field.value);
+    return feed_text(dkim, scratch);
 }
 
-/* *nth: which of the signatures shown is ours. A field that the library cannot take is left out, unless it is
- * ours. */
-static DKIM_STAT feed_header(DKIM *dkim, const struct message *m, size_t index, bool shows_others,
-                             size_t *nth)
+/*
+ * libopendkim 2.11.0 writes behind an array of as many entries as there are header fields when h= uses up all
+ * of them and goes on. One more field, by a name that no h= can hold, is never used up.
+ */
+static DKIM_STAT feed_guard(DKIM *dkim, struct strbuf *scratch)
 {
+    strbuf_reset(scratch);
+    (void)strbuf_append_string(scratch, "no h= names this: 1");
+    return feed_text(dkim, scratch);
+}
+
+/* A signature that we cannot read is not shown to the library's parser; without it ours cannot be verified.
+ */
+static bool may_show(struct message_field other, size_t shown)
+{
+    struct signature_tags tags;
+    const char *why;
+    return shown <= OTHERS_SHOWN_MAX && signature_tags_parse(other.value, &tags, &why) == OUTCOME_OK;
+}
+
+static DKIM_STAT feed_header(DKIM *dkim, const struct signature_verifier_request *request, struct run *run)
+{
+    const struct message *m = request->message;
     struct strbuf scratch;
-    DKIM_STAT status = DKIM_STAT_OK;
-    size_t shown = 0;
-    strbuf_init(&scratch, message_bytes(m) + 2);
+    strbuf_init(&scratch, message_bytes(m) + 64);
+    DKIM_STAT status = feed_guard(dkim, &scratch);
     for (size_t i = 0; i < message_field_count(m) && status == DKIM_STAT_OK; i++) {
         struct message_field field = message_field_at(m, i);
-        if (is_signature(field) && i != index && !shows_others)
-            continue;
-        status = feed_field(dkim, field, &scratch);
-        if (i == index)
-            *nth = shown;
-        else if (is_signature(field) && status == DKIM_STAT_SYNTAX)
-            status = DKIM_STAT_OK;
-        else if (status != DKIM_STAT_OK)
-            break;
-        shown += is_signature(field);
+        if (is_signature(field)) {
+            if (i == request->index)
+                run->place = run->shown;
+            else if (!request->covers_signatures)
+                continue;
+            else if (!may_show(field, run->shown))
+                status = DKIM_STAT_SYNTAX;
+            run->shown++;
+        }
+        if (status == DKIM_STAT_OK)
+            status = feed_field(dkim, field, &scratch);
     }
     strbuf_clear(&scratch);
     return status;
@@ -134,12 +195,6 @@ static DKIM_STAT feed_body(DKIM *dkim, struct span body)
     return status;
 }
 
-static bool is_broken(DKIM_STAT status)
-{
-    return status == DKIM_STAT_INTERNAL || status == DKIM_STAT_NORESOURCE || status == DKIM_STAT_INVALID ||
-           status == DKIM_STAT_NOTIMPLEMENT;
-}
-
 /* The "passed" flag alone also stands on a signature whose body hash is wrong. */
 static enum signature_verdict read_signature(DKIM_SIGINFO *signature, const char **why)
 {
@@ -152,32 +207,42 @@ static enum signature_verdict read_signature(DKIM_SIGINFO *signature, const char
     return error == DKIM_SIGERROR_BADSIG ? SIGNATURE_VERDICT_HEADER_CHANGED : SIGNATURE_VERDICT_UNUSABLE;
 }
 
-static enum signature_verdict verify(DKIM *dkim, const struct message *m, size_t index, bool shows_others,
-                                     const char **why)
+static enum signature_verdict verdict_of(DKIM_STAT status)
 {
-    size_t nth = 0;
-    DKIM_STAT status = feed_header(dkim, m, index, shows_others, &nth);
-    if (status == DKIM_STAT_OK)
-        status = dkim_eoh(dkim);
-    if (status == DKIM_STAT_SYNTAX || status == DKIM_STAT_NOSIG || status == DKIM_STAT_CANTVRFY)
+    switch (status) {
+    case DKIM_STAT_SYNTAX:
+    case DKIM_STAT_NOSIG:
+    case DKIM_STAT_CANTVRFY:
         return SIGNATURE_VERDICT_UNUSABLE;
-    if (status == DKIM_STAT_OK)
-        status = feed_body(dkim, message_body(m));
-    if (status != DKIM_STAT_OK)
-        return is_broken(status) ? SIGNATURE_VERDICT_INTERNAL : SIGNATURE_VERDICT_UNUSABLE;
-    status = dkim_eom(dkim, NULL);
-    DKIM_SIGINFO **signatures;
-    int count;
-    if (dkim_getsiglist(dkim, &signatures, &count) != DKIM_STAT_OK || count < 1 || nth >= (size_t)count)
-        return is_broken(status) ? SIGNATURE_VERDICT_INTERNAL : SIGNATURE_VERDICT_UNUSABLE;
-    return read_signature(signatures[nth], why);
+    default:
+        return SIGNATURE_VERDICT_INTERNAL;
+    }
 }
 
-enum signature_verdict signature_verifier_run(struct signature_verifier *v, const struct message *m,
-                                              size_t index, const char *key, bool shows_others,
+static enum signature_verdict verify(DKIM *dkim, const struct signature_verifier_request *request,
+                                     struct run *run, const char **why)
+{
+    DKIM_SIGINFO **signatures;
+    int count;
+    DKIM_STAT status = feed_header(dkim, request, run);
+    if (status == DKIM_STAT_OK)
+        status = dkim_eoh(dkim);
+    if (status == DKIM_STAT_OK)
+        status = feed_body(dkim, message_body(request->message));
+    if (status != DKIM_STAT_OK)
+        return verdict_of(status);
+    (void)dkim_eom(dkim, NULL); /* it speaks of some signature; ours is asked below */
+    if (dkim_getsiglist(dkim, &signatures, &count) != DKIM_STAT_OK)
+        return SIGNATURE_VERDICT_UNUSABLE;
+    DKIM_SIGINFO *own = find_own(run, signatures, count);
+    return own != NULL ? read_signature(own, why) : SIGNATURE_VERDICT_UNUSABLE;
+}
+
+enum signature_verdict signature_verifier_run(struct signature_verifier *v,
+                                              const struct signature_verifier_request *request,
                                               const char **why)
 {
-    struct run run = {key};
+    struct run run = {.key = request->key, .h = request->h};
     DKIM_STAT status;
     *why = NULL;
     DKIM *dkim = dkim_verify(v->library, (const unsigned char *)"reply", NULL, &status);
@@ -185,7 +250,7 @@ enum signature_verdict signature_verifier_run(struct signature_verifier *v, cons
         return SIGNATURE_VERDICT_INTERNAL;
     enum signature_verdict verdict = SIGNATURE_VERDICT_INTERNAL;
     if (dkim_set_user_context(dkim, &run) == DKIM_STAT_OK)
-        verdict = verify(dkim, m, index, shows_others, why);
+        verdict = verify(dkim, request, &run, why);
     (void)dkim_free(dkim);
     return verdict;
 }

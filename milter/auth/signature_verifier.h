@@ -17,17 +17,25 @@ enum signature_verdict {
     SIGNATURE_VERDICT_UNUSABLE, /* the library cannot read the signature or the key */
 };
 
+struct signature_verifier_request {
+    const struct message *message;
+    size_t index;           /* of the DKIM-Signature field */
+    const char *key;        /* key_record's text */
+    struct span h;          /* the tag, as lower-case names with colons: what must be verified */
+    bool covers_signatures; /* h= names DKIM-Signature: then the others must be shown, too */
+};
+
+/* NULL: the library does not start, or cannot do SHA-256 or Ed25519. */
 struct signature_verifier *signature_verifier_new(void);
 void signature_verifier_free(struct signature_verifier *v);
 const char *signature_verifier_library_text(void);
 
 /*
- * Verifies the DKIM-Signature that is field number index of m, with key, a record as signature_tags_read_key
- * reduces it. The other signatures are not shown to the library, so that none of them can harm this one,
- * unless h= names them. *why: a constant text of the library, or NULL.
+ * The other signatures are not shown to the library, so that none of them can harm this one, unless h= names
+ * them. *why: a constant text of the library, or NULL.
  */
-enum signature_verdict signature_verifier_run(struct signature_verifier *v, const struct message *m,
-                                              size_t index, const char *key, bool shows_others,
+enum signature_verdict signature_verifier_run(struct signature_verifier *v,
+                                              const struct signature_verifier_request *request,
                                               const char **why);
 
 #endif
