@@ -245,10 +245,12 @@ static bool set_transport(const struct endpoint *e, CURL *easy)
     return set_text(easy, CURLOPT_UNIX_SOCKET_PATH, e->url.socket_path);
 }
 
-static const struct {
+struct option_value {
     CURLoption option;
     long value;
-} switches[] = {
+};
+
+static const struct option_value switches[] = {
     {CURLOPT_NOSIGNAL, 1},
     {CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1},
     {CURLOPT_SSLVERSION, CURL_SSLVERSION_TLSv1_2},
