@@ -23,7 +23,7 @@ struct auth_dkim *auth_dkim_new(void); /* NULL: the library does not start, or l
 void auth_dkim_free(struct auth_dkim *dkim);
 
 /* "2.11.0 (ed25519)": for -V. */
-const char *auth_dkim_library_text(void);
+bool auth_dkim_append_library_text(struct strbuf *out);
 
 /*
  * Reads the DKIM-Signature fields and starts the look-ups of the keys that the verdict may need. The

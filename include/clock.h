@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Wall-clock time for what is judged and recorded, monotonic time for deadlines.
+ * Wall-clock time for what is judged and recorded, monotonic time for deadlines (deadline.h).
  */
 #ifndef CLOCK_H
 #define CLOCK_H
@@ -16,15 +16,6 @@ int64_t clock_wall_seconds(int64_t fixed_time);
 
 /* Milliseconds on a clock that never goes back. */
 int64_t clock_monotonic_ms(void);
-
-/* A moment on the monotonic clock. */
-struct deadline {
-    int64_t at_ms;
-};
-
-struct deadline deadline_in(int64_t ms);
-int64_t deadline_left_ms(struct deadline d); /* never negative */
-bool deadline_passed(struct deadline d);
 
 /* UTC, "2026-11-24T05:00:00Z"; an empty string for a year outside 1..9999. */
 void clock_format_rfc3339(int64_t seconds, char out[static CLOCK_RFC3339_SIZE]);

@@ -6,7 +6,7 @@
 #ifndef ENDPOINT_H
 #define ENDPOINT_H
 
-#include "clock.h"
+#include "deadline.h"
 #include "outcome.h"
 #include "result_json.h"
 #include "span.h"

@@ -7,7 +7,7 @@
 #define RESOLVER_H
 
 #include "auth_facts.h"
-#include "clock.h"
+#include "deadline.h"
 #include "strbuf.h"
 
 enum {

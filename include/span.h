@@ -8,6 +8,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "byte.h"
+
 struct span {
     const char *data;
     size_t len;
@@ -25,14 +27,5 @@ struct span span_trim(struct span s);                          /* SP, HTAB, CR a
 /* Offset of the first needle in s at or after from, or s.len. */
 size_t span_find(struct span s, size_t from, struct span needle);
 size_t span_find_byte(struct span s, size_t from, char byte);
-
-/* ASCII, whatever the locale. */
-bool byte_is_alpha(char c);
-bool byte_is_digit(char c);
-bool byte_is_alnum(char c);
-bool byte_is_blank(char c);   /* SP, HTAB */
-bool byte_is_control(char c); /* below SP, and DEL */
-char byte_to_lower(char c);
-int byte_hex_value(char c); /* 0..15, or -1; both cases */
 
 #endif

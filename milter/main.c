@@ -28,7 +28,7 @@ struct call {
     const char *replay;
 };
 
-enum { OPTION_REPLAY = 256 };
+enum { OPTION_REPLAY = 256, VERSION_MAX_BYTES = 256 };
 
 static const struct option long_options[] = {
     {"config", required_argument, NULL, 'c'},
@@ -129,9 +129,12 @@ static void read_call(struct call *call, int argc, char **argv)
 
 static int print_version(void)
 {
-    printf("acme-milter %s\n", PACKAGE_VERSION);
-    printf("libmilter %s\n", milter_glue_library_text());
-    printf("libopendkim %s\n", auth_dkim_library_text());
+    struct strbuf text;
+    strbuf_init(&text, VERSION_MAX_BYTES);
+    bool ok = strbuf_append_string(&text, "libmilter ") && milter_glue_append_library_text(&text) &&
+              strbuf_append_string(&text, "\nlibopendkim ") && auth_dkim_append_library_text(&text);
+    printf("acme-milter %s\n%s\n", PACKAGE_VERSION, strbuf_string(&text));
+    strbuf_clear(&text);
     printf("libopendmarc %s\n", auth_dmarc_library_text());
     printf("libunbound %s\n", resolver_library_text());
     printf("libcurl %s\n", endpoint_library_text());
@@ -139,7 +142,7 @@ static int print_version(void)
     printf("%s\n", crypto_library_text());
     printf("libpsl %s\n", org_domain_library_text());
     printf("libidn2 %s\n", domain_library_text());
-    return EX_OK;
+    return ok ? EX_OK : EX_SOFTWARE;
 }
 
 static int check_config(struct settings *settings)

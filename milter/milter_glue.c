@@ -415,11 +415,9 @@ void milter_glue_stop(void)
     (void)smfi_stop();
 }
 
-const char *milter_glue_library_text(void)
+bool milter_glue_append_library_text(struct strbuf *out)
 {
-    static _Thread_local char text[32];
     unsigned major, minor, patch;
     (void)smfi_version(&major, &minor, &patch);
-    (void)snprintf(text, sizeof text, "%u.%u.%u", major, minor, patch);
-    return text;
+    return strbuf_append_format(out, "%u.%u.%u", major, minor, patch);
 }

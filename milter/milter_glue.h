@@ -27,6 +27,6 @@ struct runtime *milter_glue_runtime(void);
 /* Stops taking connections; milter_glue_serve returns when the mails under way are done or out of time. */
 void milter_glue_stop(void);
 
-const char *milter_glue_library_text(void);
+bool milter_glue_append_library_text(struct strbuf *out);
 
 #endif

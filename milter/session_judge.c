@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "clock.h"
 #include "result_json.h"
 #include "session_internal.h"
 #include "session_report.h"

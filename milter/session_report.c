@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "session_report.h"
+#include "clock.h"
 
 #include <stdio.h>
 #include <stdlib.h>

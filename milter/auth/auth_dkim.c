@@ -77,9 +77,9 @@ void auth_dkim_free(struct auth_dkim *dkim)
     free(dkim);
 }
 
-const char *auth_dkim_library_text(void)
+bool auth_dkim_append_library_text(struct strbuf *out)
 {
-    return signature_verifier_library_text();
+    return signature_verifier_append_library_text(out);
 }
 
 static struct candidate read_candidate(const struct auth_dkim_check *check, size_t index)

@@ -98,16 +98,11 @@ void signature_verifier_free(struct signature_verifier *v)
     free(v);
 }
 
-#define TWO_DIGITS(n) '0' + (n) / 10, '0' + (n) % 10
-
-const char *signature_verifier_library_text(void)
+bool signature_verifier_append_library_text(struct strbuf *out)
 {
-    enum { MAJOR = OPENDKIM_LIB_VERSION >> 24, MINOR = OPENDKIM_LIB_VERSION >> 16 & 0xff };
-    enum { PATCH = OPENDKIM_LIB_VERSION >> 8 & 0xff };
-    static const char text[] = {
-        '0' + MAJOR, '.', TWO_DIGITS(MINOR), '.', '0' + PATCH, ' ', '(', 'e', 'd', '2', '5', '5', '1', '9',
-        ')',         '\0'};
-    return dkim_libversion() == OPENDKIM_LIB_VERSION ? text : "of another version than it was built with";
+    uint32_t version = dkim_libversion();
+    return strbuf_append_format(out, "%u.%u.%u (ed25519)", version >> 24, version >> 16 & 0xff,
+                                version >> 8 & 0xff);
 }
 
 /* As the library tells it, which takes a blank before the colon. */

@@ -28,7 +28,7 @@ struct signature_verifier_request {
 /* NULL: the library does not start, or cannot do SHA-256 or Ed25519. */
 struct signature_verifier *signature_verifier_new(void);
 void signature_verifier_free(struct signature_verifier *v);
-const char *signature_verifier_library_text(void);
+bool signature_verifier_append_library_text(struct strbuf *out);
 
 /*
  * The other signatures are not shown to the library, so that none of them can harm this one, unless h= names

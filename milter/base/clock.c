@@ -18,23 +18,6 @@ int64_t clock_monotonic_ms(void)
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-struct deadline deadline_in(int64_t ms)
-{
-    int64_t now = clock_monotonic_ms();
-    return (struct deadline){ms > INT64_MAX - now ? INT64_MAX : now + ms};
-}
-
-int64_t deadline_left_ms(struct deadline d)
-{
-    int64_t left = d.at_ms - clock_monotonic_ms();
-    return left > 0 ? left : 0;
-}
-
-bool deadline_passed(struct deadline d)
-{
-    return deadline_left_ms(d) == 0;
-}
-
 void clock_format_rfc3339(int64_t seconds, char out[static CLOCK_RFC3339_SIZE])
 {
     time_t t = (time_t)seconds;

@@ -25,7 +25,8 @@ static size_t find_label(struct span text, size_t from)
     return at;
 }
 
-/* Padding is right where it is complete or absent. A length that no encoder makes is left to the ACME server. */
+/* Padding is right where it is complete or absent. A length that no encoder makes is left to the ACME server.
+ */
 static bool is_padding_right(size_t characters, size_t padding)
 {
     return padding == 0 || (padding <= 2 && (characters + padding) % 4 == 0);

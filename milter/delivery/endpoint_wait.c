@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "endpoint_wait.h"
+#include "clock.h"
 
 #include <poll.h>
 #include <sys/random.h>

@@ -6,7 +6,7 @@
 #ifndef ENDPOINT_WAIT_H
 #define ENDPOINT_WAIT_H
 
-#include "clock.h"
+#include "deadline.h"
 
 struct endpoint_wait {
     void (*progress)(void *context); /* may be NULL */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "clock.h"
+#include "deadline.h"
 #include "tap.h"
 
 static const struct {

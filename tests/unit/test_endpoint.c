@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include "clock.h"
 #include "endpoint.h"
 
 #include <pthread.h>

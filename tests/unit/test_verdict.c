@@ -251,7 +251,7 @@ static const struct {
     enum policy policy;
     enum verdict verdict;
     enum finding_id reason;
-} dmarc_rows[] = {
+} policy_rows[] = {
     {"no record", {.result = AUTH_RESULT_NONE}, POLICY_RFC8823, PASS},
     {"no record, strict", {.result = AUTH_RESULT_NONE}, POLICY_STRICT, NO(DMARC_NONE)},
     {"p=none, strict",
@@ -289,10 +289,10 @@ static void test_dmarc(void)
 {
     struct auth_dkim_facts dkim = {.count = 1, .seen = 1};
     dkim.signatures[0] = good_signature();
-    for (size_t i = 0; i < sizeof dmarc_rows / sizeof dmarc_rows[0]; i++) {
-        struct judged j = judge(&dkim, &dmarc_rows[i].facts, dmarc_rows[i].policy);
-        tap_ok(j.decision.verdict == dmarc_rows[i].verdict && j.decision.reason == dmarc_rows[i].reason,
-               "DMARC: %s", dmarc_rows[i].name);
+    for (size_t i = 0; i < sizeof policy_rows / sizeof policy_rows[0]; i++) {
+        struct judged j = judge(&dkim, &policy_rows[i].facts, policy_rows[i].policy);
+        tap_ok(j.decision.verdict == policy_rows[i].verdict && j.decision.reason == policy_rows[i].reason,
+               "DMARC: %s", policy_rows[i].name);
     }
 }
 

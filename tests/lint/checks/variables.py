@@ -16,16 +16,29 @@ def is_constant(declaration):
     return re.search(r"\bconst\b", declaration.rpartition("*")[2]) is not None
 
 
+def declaration_of(code, name_at):
+    """What stands before a name, back to the end of the declaration or function before; bodies of structs are left out."""
+    depth, at, text = 0, name_at, ""
+    while at > 0:
+        at -= 1
+        byte = code[at]
+        ends = byte == ";" or (byte == "}" and text.strip(" \n*") not in ("", "const"))
+        if depth == 0 and ends:
+            break
+        depth += {"}": 1, "{": -1}.get(byte, 0)
+        if depth == 0 and byte != "{":
+            text = byte + text
+    return text
+
+
 def file_level(tree, path):
     """Of .c files: a header that defined a variable would not link, and may declare functions by a typedef."""
+    code = re.sub(r"^\s*#(?:.*\\\n)*.*$", lambda match: re.sub(r"[^\n]", " ", match.group()), tree.code(path), flags=re.M)
+    starts = [0] + [match.end() for match in re.finditer("\n", code)]
     for tag in tree.tags:
         if tag["path"] == path and path.endswith(".c") and tag["kind"] == "variable" and "scope" not in tag:
-            lines = tree.code(path).splitlines()
-            first = last = tag["line"] - 1
-            while first > 0 and lines[first - 1].strip() and lines[first - 1].rstrip()[-1] not in ";}{/\\":
-                first -= 1
-            text = " ".join(lines[first:last + 1])
-            yield tag["line"], tag["name"], re.split(rf"\b{tag['name']}\b", text)[0]
+            at = re.compile(rf"\b{tag['name']}\b").search(code, starts[tag["line"] - 1]).start()
+            yield tag["line"], tag["name"], declaration_of(code, at)
 
 
 def local_statics(tree, path):
@@ -49,7 +62,7 @@ BROKEN = {
     "milter/base/log.c": "static _Thread_local char prefix[8];\nstatic int other;\n",
     "milter/state.c": "#include <stdio.h>\nstatic const int fine = 1;\nstatic const char *const names[] = {\"a\"};\n"
                       "static const char *pointer = \"a\";\nint counter = 0;\nconst struct a\n    far[] = {1};\n"
-                      "static struct {\n    int a;\n} box;\n"
+                      "static struct {\n    int a;\n} box;\nstatic const struct {\n    int a;\n} fixed[] = {{1}};\n"
                       "int f(void)\n{\n    static const int ok = 1;\n    static int kept;\n    int free_one = 1;\n    return 0;\n}\n",
 }
-FOUND = ["milter/base/log.c:2", "milter/state.c:4", "milter/state.c:5", "milter/state.c:10", "milter/state.c:14"]
+FOUND = ["milter/base/log.c:2", "milter/state.c:4", "milter/state.c:5", "milter/state.c:10", "milter/state.c:17"]
