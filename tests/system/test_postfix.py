@@ -304,7 +304,8 @@ def test_acme_server_outage_is_temporary(mx, exchange):
 def test_restart_of_the_acme_server_is_ridden_out(mx, exchange, new_milter):
     data = exchange.sign(good_reply(exchange))
     answers = []
-    with mx.with_milter(new_milter(("EndpointRetryFor", "60s"))):
+    # The stand-in below is not of the ACME server's user.
+    with mx.with_milter(new_milter(("EndpointRetryFor", "60s"), ("EndpointPeerUser", "none"))):
         mx.acme.stop()
         # Stands where the server was, to know that the first attempt has been made; it answers nothing.
         with socket.socket(socket.AF_UNIX) as stand_in:
