@@ -410,9 +410,19 @@ bool milter_glue_serve(struct runtime *runtime)
     return ok;
 }
 
+static void *stop_library(void *context)
+{
+    (void)context;
+    (void)smfi_stop();
+    return NULL;
+}
+
+/* On a thread of its own: smfi_stop waits for libmilter's listener, which looks up every five seconds only. */
 void milter_glue_stop(void)
 {
-    (void)smfi_stop();
+    pthread_t thread;
+    if (pthread_create(&thread, NULL, stop_library, NULL) == 0)
+        (void)pthread_detach(thread);
 }
 
 bool milter_glue_append_library_text(struct strbuf *out)
