@@ -2,10 +2,12 @@
 """The whole chain: a mail goes by SMTP to a real Postfix, which asks the real milter, which asks a real DNS and the
 reference ACME server. What is judged in a mail has its own tests; here it is that each verdict arrives, and what
 happens when a part of the chain fails."""
+import contextlib
 import json
 import os
 import pwd
 import re
+import signal
 import socket
 import threading
 
@@ -13,7 +15,7 @@ import pytest
 
 from harness import mail, milter, signer, smtp
 from harness.dns import BOGUS, SIGNED, UNSIGNED
-from harness.process import wait_for
+from harness.process import unix_socket_answers, wait_for
 
 from conftest import CA_DOMAIN, CHALLENGE_ADDRESS
 
@@ -301,24 +303,55 @@ def test_acme_server_outage_is_temporary(mx, exchange):
     assert mx.acme.status(exchange.challenge) == "valid"
 
 
-def test_restart_of_the_acme_server_is_ridden_out(mx, exchange, new_milter):
-    data = exchange.sign(good_reply(exchange))
-    answers = []
-    # The stand-in below is not of the ACME server's user.
-    with mx.with_milter(new_milter(("EndpointRetryFor", "60s"), ("EndpointPeerUser", "none"))):
-        mx.acme.stop()
-        # Stands where the server was, to know that the first attempt has been made; it answers nothing.
+class Sending:
+    """A mail that is on its way while a test goes on."""
+
+    def __init__(self, mx, exchange, data):
+        self.answers = []
+        self.thread = threading.Thread(target=lambda: self.answers.append(mx.send(exchange, data)))
+        self.thread.start()
+
+    def answer(self):
+        self.thread.join(120)
+        return self.answers[0]
+
+
+@contextlib.contextmanager
+def acme_server_away(mx):
+    """Yields a function that waits for the milter's first attempt at an ACME server that is not there. Who stands in
+    its place takes that one connection, says nothing, and is not of the server's user."""
+    mx.acme.stop()
+    try:
         with socket.socket(socket.AF_UNIX) as stand_in:
             stand_in.bind(str(mx.acme.socket))
             os.chmod(mx.acme.socket, 0o666)
             stand_in.listen(1)
-            sender = threading.Thread(target=lambda: answers.append(mx.send(exchange, data)))
-            sender.start()
             stand_in.settimeout(60)
-            stand_in.accept()[0].close()
+            yield lambda: stand_in.accept()[0].close()
+    finally:
         mx.acme.start()
-        sender.join(120)
-    assert answers and answers[0].code == 250, answers
+
+
+def test_restart_of_the_acme_server_is_ridden_out(mx, exchange, new_milter):
+    with mx.with_milter(new_milter(("EndpointRetryFor", "60s"), ("EndpointPeerUser", "none"))):
+        with acme_server_away(mx) as attempted:
+            sending = Sending(mx, exchange, exchange.sign(good_reply(exchange)))
+            attempted()
+        assert sending.answer().code == 250
+    assert mx.acme.status(exchange.challenge) == "valid"
+
+
+def test_sigterm_lets_the_mail_under_way_end(mx, exchange, new_milter):
+    server = new_milter(("EndpointRetryFor", "60s"), ("EndpointPeerUser", "none"))
+    with mx.with_milter(server):
+        with acme_server_away(mx) as attempted:
+            sending = Sending(mx, exchange, exchange.sign(good_reply(exchange)))
+            attempted()
+            server.process.send(signal.SIGTERM)
+            wait_for(lambda: not unix_socket_answers(server.socket), "no new connections are taken")
+        answer = sending.answer()
+        assert answer.code == 250, str(answer)
+        assert server.stop() == 0
     assert mx.acme.status(exchange.challenge) == "valid"
 
 
