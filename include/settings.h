@@ -44,7 +44,11 @@ enum settings_format {
 /* "acme@ca.example" or, with an empty local part, "@acme.ca.example". */
 struct settings_challenge {
     struct mailbox address;
-    size_t endpoint; /* index into settings.endpoints */
+    size_t endpoint;                       /* index into settings.endpoints */
+    int policy;                            /* 0: as settings.policy */
+    enum severity on_finding[FINDING_END]; /* SEVERITY_UNSET: as the settings and the policy say */
+    struct finding_policy finding_policy;  /* what holds for this address: everything taken together */
+    char *judgement; /* the settings that its verdicts depend on, as settings_print has them */
 };
 
 struct settings {
@@ -71,7 +75,6 @@ struct settings {
     int endpoint_format;
 
     int policy;
-    struct finding_policy finding_policy;  /* policy with every OnFinding */
     enum severity on_finding[FINDING_END]; /* SEVERITY_UNSET: as the policy says */
     int disposition;
     int on_reject;
@@ -105,8 +108,6 @@ struct settings {
     bool log_tokens;
     char *test_dns_data;
     int64_t test_time; /* 0: the real time */
-
-    char *judgement; /* the settings that a verdict depends on, as settings_print has them */
 };
 
 #define SETTINGS_DEFAULT_FILE SYSCONFDIR "/acme-milter.conf"

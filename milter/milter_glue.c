@@ -340,6 +340,17 @@ static bool is_served(const char *path)
     return is_answered;
 }
 
+/* The folder of the socket must be there, which libmilter's "no such file" does not say. */
+static bool has_folder(const char *path, char *why)
+{
+    char folder[sizeof((struct sockaddr_un *)NULL)->sun_path];
+    struct stat status;
+    (void)snprintf(folder, sizeof folder, "%.*s", (int)(strrchr(path, '/') - path), path);
+    if (folder[0] == '\0' || (stat(folder, &status) == 0 && S_ISDIR(status.st_mode)))
+        return true;
+    return fail(why, "there is no folder for the socket, make it (systemd: RuntimeDirectory):", folder);
+}
+
 static bool set_access(const struct settings *s, const char *path, char *why)
 {
     gid_t group = (gid_t)-1;
@@ -386,6 +397,8 @@ bool milter_glue_listen(const struct settings *settings, char why[static MILTER_
     const char *path = strchr(settings->socket, '/');
     bool is_unix = path != NULL && strncmp(settings->socket, "inet", 4) != 0;
     errno = 0;
+    if (is_unix && !has_folder(path, why))
+        return false;
     if (is_unix && is_served(path)) {
         errno = EADDRINUSE;
         return fail(why, "another process serves", path);

@@ -19,7 +19,8 @@ static bool open_resolver(struct runtime *r, const char *dns_file, struct strbuf
         r->resolver = resolver_new_unbound(&options, why);
     }
     if (r->resolver == NULL)
-        (void)strbuf_append_format(error, "%s", why);
+        (void)strbuf_append_format(error, dns_file != NULL ? "%s%s" : "%s: TrustAnchorFile, Nameservers: %s",
+                                   dns_file != NULL ? "" : s->file, why);
     return r->resolver != NULL;
 }
 

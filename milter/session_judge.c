@@ -22,33 +22,6 @@ static bool to_names_challenge(const struct mailbox *mailbox, void *context)
     return false;
 }
 
-void session_judge_header(struct session *s)
-{
-    struct session_reply *r = s->reply;
-    reply_form_examine_header(r->message, to_names_challenge, s, &r->form, &r->findings);
-}
-
-void session_judge_start_lookups(struct session *s)
-{
-    struct session_reply *r = s->reply;
-    const struct settings *settings = s->runtime->settings;
-    if (r->dkim_check != NULL || !r->form.has_author ||
-        verdict_is_rejected(&r->findings, &settings->finding_policy))
-        return;
-    const struct auth_dkim_rules rules = {
-        .minimum_key_bits = (unsigned)settings->minimum_key_bits,
-        .max_signatures = (unsigned)settings->max_signatures,
-        .clock_skew_seconds = settings->clock_skew_ms / 1000,
-        .now = r->received_at,
-    };
-    r->dns_deadline = deadline_in(settings->dns_timeout_ms);
-    r->dkim_check =
-        auth_dkim_start(s->runtime->dkim, r->message, &r->form.author.domain, &rules, s->runtime->resolver);
-    r->dmarc_check =
-        auth_dmarc_start(s->runtime->dmarc, &r->form.author.domain,
-                         (enum auth_dmarc_discovery)settings->dmarc_discovery, s->runtime->resolver);
-}
-
 void session_judge_free_reply(struct session_reply *r)
 {
     if (r == NULL)
@@ -79,10 +52,10 @@ static bool visit_to(const struct mailbox *m, void *context)
 
 /* The challenge address that the mail came to: of several the first that the To field names, else the first.
  */
-static bool choose_challenge(struct session *s)
+static void choose_challenge(struct session *s)
 {
     struct session_reply *r = s->reply;
-    struct mailbox best;
+    struct mailbox best = {.local = ""};
     bool is_found = false;
     struct message_field to = {0};
     (void)message_find(r->message, SPAN_LITERAL("To"), &to);
@@ -96,8 +69,8 @@ static bool choose_challenge(struct session *s)
         is_found = search.is_found;
     }
     r->challenge = settings_find_challenge(s->runtime->settings, &best);
-    mailbox_format(&best, r->address);
-    return r->challenge != NULL;
+    if (r->challenge != NULL)
+        mailbox_format(&best, r->address);
 }
 
 /*
@@ -105,6 +78,34 @@ static bool choose_challenge(struct session *s)
  * (OnFinding), is one that he relies on: without this the override of one row would only move the rejection
  * to dmarc-fail.
  */
+void session_judge_header(struct session *s)
+{
+    struct session_reply *r = s->reply;
+    choose_challenge(s);
+    reply_form_examine_header(r->message, to_names_challenge, s, &r->form, &r->findings);
+}
+
+void session_judge_start_lookups(struct session *s)
+{
+    struct session_reply *r = s->reply;
+    const struct settings *settings = s->runtime->settings;
+    if (r->dkim_check != NULL || r->challenge == NULL || !r->form.has_author ||
+        verdict_is_rejected(&r->findings, &r->challenge->finding_policy))
+        return;
+    const struct auth_dkim_rules rules = {
+        .minimum_key_bits = (unsigned)settings->minimum_key_bits,
+        .max_signatures = (unsigned)settings->max_signatures,
+        .clock_skew_seconds = settings->clock_skew_ms / 1000,
+        .now = r->received_at,
+    };
+    r->dns_deadline = deadline_in(settings->dns_timeout_ms);
+    r->dkim_check =
+        auth_dkim_start(s->runtime->dkim, r->message, &r->form.author.domain, &rules, s->runtime->resolver);
+    r->dmarc_check =
+        auth_dmarc_start(s->runtime->dmarc, &r->form.author.domain,
+                         (enum auth_dmarc_discovery)settings->dmarc_discovery, s->runtime->resolver);
+}
+
 static enum auth_result aligned_result(const struct session_reply *r, int chosen,
                                        const struct finding_policy *policy)
 {
@@ -120,7 +121,7 @@ static enum auth_result aligned_result(const struct session_reply *r, int chosen
 static enum outcome authenticate(struct session *s)
 {
     struct session_reply *r = s->reply;
-    const struct finding_policy *policy = &s->runtime->settings->finding_policy;
+    const struct finding_policy *policy = &r->challenge->finding_policy;
     int64_t began = clock_monotonic_ms();
     session_judge_start_lookups(s);
     if (r->dkim_check == NULL || r->dmarc_check == NULL)
@@ -151,15 +152,16 @@ static bool judge(struct session *s)
                                        (unsigned)settings->max_mime_parts};
     r->record.decision = (struct verdict_decision){VERDICT_TEMPERROR, FINDING_NONE};
     message_end(r->message);
-    if (r->is_message_broken || !choose_challenge(s))
+    if (r->is_message_broken)
         return false;
     if (message_is_too_large(r->message) || message_has_too_many_fields(r->message))
         finding_list_add(&r->findings, FINDING_MESSAGE_TOO_LARGE, NULL);
     else if (reply_form_examine_body(r->message, &limits, &r->text, &r->form, &r->findings) != OUTCOME_OK)
         return false;
-    if (!verdict_is_rejected(&r->findings, &settings->finding_policy) && authenticate(s) != OUTCOME_OK)
+    if (!verdict_is_rejected(&r->findings, &r->challenge->finding_policy) && authenticate(s) != OUTCOME_OK)
         return false;
-    r->record.decision = verdict_decide(&r->findings, &settings->finding_policy, &r->form, r->record.chosen);
+    r->record.decision =
+        verdict_decide(&r->findings, &r->challenge->finding_policy, &r->form, r->record.chosen);
     return true;
 }
 
@@ -168,7 +170,7 @@ void session_judge(struct session *s, void (*progress)(void *context), void *con
 {
     struct session_reply *r = s->reply;
     *outcome = (struct session_outcome){.action = SESSION_ACTION_TEMPFAIL};
-    if (r == NULL) {
+    if (r == NULL || r->challenge == NULL) {
         session_report_put_off(outcome, "4.3.0",
                                "The mail could not be checked just now. It will be tried again.");
         return;

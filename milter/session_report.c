@@ -33,12 +33,12 @@ static const char *known(const char *text)
 void session_report_fill_record(struct session *s)
 {
     struct session_reply *r = s->reply;
-    r->record.policy = &s->runtime->settings->finding_policy;
+    r->record.policy = &r->challenge->finding_policy;
     r->record.findings = &r->findings;
     r->record.challenge_address = r->address;
     r->record.form = &r->form;
     r->record.received_at = r->received_at;
-    r->record.settings = s->runtime->settings->judgement;
+    r->record.settings = r->challenge->judgement;
     r->record.milter_name = s->runtime->settings->authserv_id;
     r->record.milter_version = PACKAGE_VERSION;
     r->record.smtp = (struct reply_smtp){
@@ -335,7 +335,7 @@ void session_report_count(const struct session *s)
 {
     const struct session_reply *r = s->reply;
     struct metrics *m = s->runtime->metrics;
-    metrics_count_reply(m, r->record.decision.verdict, &r->findings, &s->runtime->settings->finding_policy);
+    metrics_count_reply(m, r->record.decision.verdict, &r->findings, r->record.policy);
     if (r->record.chosen != NULL)
         metrics_count_key(m, r->record.chosen->dnssec);
     if (r->record.dkim != NULL)

@@ -59,7 +59,10 @@ static bool set_defaults(struct reading *r)
         (void)snprintf(host, sizeof host, "localhost");
     host[sizeof host - 1] = '\0';
     r->settings->authserv_id = strdup(host);
-    r->settings->file = strdup(r->path);
+    /* Absolute, for a reload comes after the daemon has left its folder. */
+    r->settings->file = realpath(r->path, NULL);
+    if (r->settings->file == NULL)
+        r->settings->file = strdup(r->path);
     return r->settings->authserv_id != NULL && r->settings->file != NULL;
 }
 
@@ -132,23 +135,48 @@ static bool check_whole(struct reading *r)
         return fail(r, "EndpointCertificateFile", "EndpointCertificateFile and EndpointKeyFile go together");
     if (s->endpoint_format != SETTINGS_FORMAT_NATIVE)
         return fail(r, "EndpointFormat", "this version has native only");
-    finding_policy_init(&s->finding_policy, (enum policy)s->policy);
-    for (int i = FINDING_NONE + 1; i < FINDING_END; i++)
-        if (s->on_finding[i] != SEVERITY_UNSET)
-            (void)finding_policy_override(&s->finding_policy, (enum finding_id)i, s->on_finding[i]);
     return true;
 }
 
+/* The settings as they are for one address, on which only describe_judgement may look. */
+static void specialise(struct settings *s, const struct settings_challenge *c)
+{
+    if (c->policy != 0)
+        s->policy = c->policy;
+    for (int i = FINDING_NONE + 1; i < FINDING_END; i++)
+        if (c->on_finding[i] != SEVERITY_UNSET)
+            s->on_finding[i] = c->on_finding[i];
+}
+
 /* What a verdict depends on, for the record of it. */
-static bool describe_judgement(struct settings *s)
+static char *describe_judgement(const struct settings *s)
 {
     struct strbuf text;
     strbuf_init(&text, SETTINGS_TEXT_MAX_BYTES);
     for (const struct settings_option *o = settings_options; o->keyword != NULL; o++)
         if (o->is_judgement && !o->print(o, s, &text))
             break;
-    s->judgement = strbuf_take(&text);
-    return s->judgement != NULL;
+    return strbuf_take(&text);
+}
+
+static bool finish_challenges(struct settings *s)
+{
+    struct settings *special = malloc(sizeof *special);
+    bool ok = special != NULL;
+    for (size_t i = 0; i < s->challenge_count && ok; i++) {
+        struct settings_challenge *c = &s->challenges[i];
+        *special = *s;
+        specialise(special, c);
+        finding_policy_init(&c->finding_policy, (enum policy)special->policy);
+        for (int id = FINDING_NONE + 1; id < FINDING_END; id++)
+            if (special->on_finding[id] != SEVERITY_UNSET)
+                (void)finding_policy_override(&c->finding_policy, (enum finding_id)id,
+                                              special->on_finding[id]);
+        c->judgement = describe_judgement(special);
+        ok = c->judgement != NULL;
+    }
+    free(special);
+    return ok;
 }
 
 /* Takes file, NULL if it could not be opened. */
@@ -166,7 +194,7 @@ static struct settings *read_settings(const char *path, FILE *file, struct strbu
     }
     if (counted != NULL)
         counted->references = 1;
-    ok = ok && set_defaults(&r) && read_lines(&r, file) && check_whole(&r) && describe_judgement(r.settings);
+    ok = ok && set_defaults(&r) && read_lines(&r, file) && check_whole(&r) && finish_challenges(r.settings);
     if (file != NULL)
         fclose(file);
     if (ok)
@@ -214,7 +242,6 @@ static void free_texts(struct settings *s)
         s->evidence_log,
         s->metrics_file,
         s->test_dns_data,
-        s->judgement,
     };
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
         free(texts[i]);
@@ -225,6 +252,8 @@ void settings_unref(struct settings *s)
     if (s == NULL || --((struct counted_settings *)s)->references > 0)
         return;
     free_texts(s);
+    for (size_t i = 0; i < s->challenge_count; i++)
+        free(s->challenges[i].judgement);
     for (size_t i = 0; i < s->endpoint_count; i++)
         free(s->endpoints[i]);
     for (size_t i = 0; i < s->nameserver_count; i++)

@@ -122,22 +122,69 @@ static bool read_challenge_mailbox(struct span text, struct mailbox *out)
     return mailbox_parse_address(text, out) == OUTCOME_OK;
 }
 
+/* The next word of *rest, which loses it. */
+static struct span take_word(struct span *rest)
+{
+    *rest = span_trim(*rest);
+    size_t end = 0;
+    while (end < rest->len && !byte_is_blank(rest->data[end]))
+        end++;
+    struct span word = span_slice(*rest, 0, end);
+    *rest = span_slice(*rest, end, rest->len);
+    return word;
+}
+
+/* One override into a table of them. */
+static bool set_on_finding(enum severity *table, struct span name, struct span word, char *why)
+{
+    enum finding_id id;
+    int severity;
+    struct finding_policy policy;
+    if (!finding_from_name(name, &id))
+        return settings_value_refuse(why, "no such finding; the manual acme-milter.conf(5) lists them");
+    if (!name_table_value(severity_names, word, &severity) || severity == SEVERITY_TEMPORARY)
+        return settings_value_refuse(why, "reject or note is needed for a finding");
+    if (table[id] != SEVERITY_UNSET)
+        return settings_value_refuse(why, "this finding was given before");
+    finding_policy_init(&policy, POLICY_INTEROP);
+    if (!finding_policy_override(&policy, id, (enum severity)severity))
+        return settings_value_refuse(why,
+                                     "the severity of this finding cannot be changed: a pass would certify "
+                                     "nothing without it");
+    table[id] = (enum severity)severity;
+    return true;
+}
+
+/* What may stand behind an address: Policy=WORD, OnFinding=FINDING:SEVERITY, or a URL. */
+static bool read_challenge_word(struct settings *s, struct settings_challenge *c, struct span word, char *why)
+{
+    const struct span policy = SPAN_LITERAL("Policy=");
+    const struct span finding = SPAN_LITERAL("OnFinding=");
+    if (span_starts_nocase(word, policy))
+        return name_table_value(policy_names, span_slice(word, policy.len, word.len), &c->policy) ||
+               settings_value_refuse(why, "Policy=rfc8823, Policy=interop or Policy=strict is needed");
+    if (span_starts_nocase(word, finding)) {
+        size_t colon = span_find_byte(word, finding.len, ':');
+        return set_on_finding(c->on_finding, span_slice(word, finding.len, colon),
+                              span_slice(word, colon + 1, word.len), why);
+    }
+    if (!check_url(word, why))
+        return false;
+    c->endpoint = add_endpoint(s, word);
+    return c->endpoint != SETTINGS_ENDPOINTS_MAX || settings_value_refuse(why, "too many endpoints");
+}
+
 static bool read_challenge(const struct settings_option *o, struct settings *s, struct span value, char *why)
 {
     (void)o;
-    size_t end = 0;
-    while (end < value.len && !byte_is_blank(value.data[end]))
-        end++;
-    struct span url = span_trim(span_slice(value, end, value.len));
     struct settings_challenge challenge = {.endpoint = 0};
-    if (!read_challenge_mailbox(span_slice(value, 0, end), &challenge.address))
+    if (!read_challenge_mailbox(take_word(&value), &challenge.address))
         return settings_value_refuse(why, "ADDRESS [ENDPOINT] is needed, ADDRESS a mail address or @DOMAIN");
-    if (url.len > 0 && !check_url(url, why))
-        return false;
-    if (url.len > 0)
-        challenge.endpoint = add_endpoint(s, url);
-    if (s->challenge_count == SETTINGS_CHALLENGES_MAX || challenge.endpoint == SETTINGS_ENDPOINTS_MAX)
-        return settings_value_refuse(why, "too many challenge addresses or endpoints");
+    for (struct span word = take_word(&value); word.len > 0; word = take_word(&value))
+        if (!read_challenge_word(s, &challenge, word, why))
+            return false;
+    if (s->challenge_count == SETTINGS_CHALLENGES_MAX)
+        return settings_value_refuse(why, "too many challenge addresses");
     for (size_t i = 0; i < s->challenge_count; i++)
         if (memcmp(&s->challenges[i].address, &challenge.address, sizeof challenge.address) == 0)
             return settings_value_refuse(why, "this address was given before");
@@ -145,40 +192,33 @@ static bool read_challenge(const struct settings_option *o, struct settings *s, 
     return true;
 }
 
+static void print_challenge(const struct settings_option *o, const struct settings *s,
+                            const struct settings_challenge *c, struct strbuf *out)
+{
+    (void)strbuf_append_format(out, "%s %s@%s", o->keyword, c->address.local, c->address.domain.name);
+    if (c->endpoint != 0)
+        (void)strbuf_append_format(out, " %s", s->endpoints[c->endpoint]);
+    if (c->policy != 0)
+        (void)strbuf_append_format(out, " Policy=%s", name_table_name(policy_names, c->policy));
+    for (int i = FINDING_NONE + 1; i < FINDING_END; i++)
+        if (c->on_finding[i] != SEVERITY_UNSET)
+            (void)strbuf_append_format(out, " OnFinding=%s:%s", finding_rule((enum finding_id)i)->name,
+                                       name_table_name(severity_names, (int)c->on_finding[i]));
+    (void)strbuf_append_byte(out, '\n');
+}
+
 static bool print_challenges(const struct settings_option *o, const struct settings *s, struct strbuf *out)
 {
-    bool ok = true;
-    for (size_t i = 0; i < s->challenge_count; i++) {
-        const struct settings_challenge *c = &s->challenges[i];
-        const char *own = c->endpoint != 0 ? s->endpoints[c->endpoint] : "";
-        ok = strbuf_append_format(out, "%s %s@%s%s%s\n", o->keyword, c->address.local, c->address.domain.name,
-                                  *own != '\0' ? " " : "", own);
-    }
-    return ok;
+    for (size_t i = 0; i < s->challenge_count; i++)
+        print_challenge(o, s, &s->challenges[i], out);
+    return out->error == STRBUF_ERROR_NONE;
 }
 
 static bool read_on_finding(const struct settings_option *o, struct settings *s, struct span value, char *why)
 {
     (void)o;
-    size_t end = 0;
-    while (end < value.len && !byte_is_blank(value.data[end]))
-        end++;
-    enum finding_id id;
-    int severity;
-    if (!finding_from_name(span_slice(value, 0, end), &id))
-        return settings_value_refuse(why, "no such finding; the manual acme-milter.conf(5) lists them");
-    struct span word = span_trim(span_slice(value, end, value.len));
-    if (!name_table_value(severity_names, word, &severity) || severity == SEVERITY_TEMPORARY)
-        return settings_value_refuse(why, "FINDING reject or FINDING note is needed");
-    if (s->on_finding[id] != SEVERITY_UNSET)
-        return settings_value_refuse(why, "this finding was given before");
-    struct finding_policy policy;
-    finding_policy_init(&policy, (enum policy)s->policy);
-    if (!finding_policy_override(&policy, id, (enum severity)severity))
-        return settings_value_refuse(
-            why, "the severity of this finding cannot be changed: a pass would certify nothing without it");
-    s->on_finding[id] = (enum severity)severity;
-    return true;
+    struct span name = take_word(&value);
+    return set_on_finding(s->on_finding, name, span_trim(value), why);
 }
 
 static bool print_on_finding(const struct settings_option *o, const struct settings *s, struct strbuf *out)

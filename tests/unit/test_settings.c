@@ -50,6 +50,13 @@ static const struct {
      ":1: ChallengeAddress: ADDRESS [ENDPOINT] is needed, ADDRESS a mail address or @DOMAIN"},
     {"a whole domain", "ChallengeAddress @acme.ca.example\n", NULL},
     {"an address twice", GOOD GOOD, ":2: ChallengeAddress: this address was given before"},
+    {"a policy of an address", "ChallengeAddress acme@ca.example Policy=strict OnFinding=dmarc-none:note\n",
+     NULL},
+    {"a policy of an address that is none", "ChallengeAddress acme@ca.example policy=lax\n",
+     ":1: ChallengeAddress: Policy=rfc8823, Policy=interop or Policy=strict is needed"},
+    {"an address may not relax a fixed row", "ChallengeAddress acme@ca.example OnFinding=dkim-fail:note\n",
+     ":1: ChallengeAddress: the severity of this finding cannot be changed: a pass would certify nothing "
+     "without it"},
     {"a socket that is none", GOOD "Socket /run/x\n",
      ":2: Socket: unix:PATH (absolute), inet:PORT@HOST or inet6:PORT@HOST is needed"},
     {"inet", GOOD "Socket inet:8895@127.0.0.1\n", NULL},
@@ -59,7 +66,7 @@ static const struct {
     {"a finding that is none", GOOD "OnFinding dmarc reject\n",
      ":2: OnFinding: no such finding; the manual acme-milter.conf(5) lists them"},
     {"a finding's odd severity", GOOD "OnFinding dmarc-none temporary\n",
-     ":2: OnFinding: FINDING reject or FINDING note is needed"},
+     ":2: OnFinding: reject or note is needed for a finding"},
     {"a finding that may not be relaxed", GOOD "OnFinding dkim-none note\n",
      ":2: OnFinding: the severity of this finding cannot be changed: a pass would certify nothing without "
      "it"},
@@ -158,8 +165,35 @@ static void test_challenges(void)
     strbuf_clear(&error);
 }
 
+/* An address's own policy replaces the general one; the general OnFinding holds for it unless it says
+ * otherwise. */
+static void test_policies(void)
+{
+    struct strbuf error;
+    strbuf_init(&error, 4096);
+    struct settings *s = load("Policy rfc8823\nOnFinding dmarc-none reject\nOnFinding token-short reject\n"
+                              "ChallengeAddress a@ca.example\n"
+                              "ChallengeAddress b@ca.example Policy=strict OnFinding=dmarc-none:note\n",
+                              &error);
+    if (!tap_ok(s != NULL, "loads: %s", strbuf_string(&error)))
+        return;
+    const struct finding_policy *a = &s->challenges[0].finding_policy;
+    const struct finding_policy *b = &s->challenges[1].finding_policy;
+    tap_is_int(a->severity[FINDING_DKIM_KEY_1024], SEVERITY_NOTE, "the general policy");
+    tap_is_int(b->severity[FINDING_DKIM_KEY_1024], SEVERITY_REJECT, "the address's policy");
+    tap_is_int(a->severity[FINDING_DMARC_NONE], SEVERITY_REJECT, "the general override");
+    tap_is_int(b->severity[FINDING_DMARC_NONE], SEVERITY_NOTE, "the address's override");
+    tap_is_int(b->severity[FINDING_TOKEN_SHORT], SEVERITY_REJECT, "the general override holds there too");
+    tap_ok(strstr(s->challenges[1].judgement, "Policy strict\n") != NULL &&
+               strstr(s->challenges[1].judgement, "OnFinding dmarc-none note\n") != NULL,
+           "what is recorded is what held");
+    settings_unref(s);
+    strbuf_clear(&error);
+}
+
 int main(void)
 {
+    test_policies();
     test_rows();
     test_round_trip();
     test_challenges();
