@@ -434,6 +434,7 @@ static void try_until_answered(const struct endpoint *e, CURL *easy, const struc
     struct endpoint_wait wait;
     int64_t timeout_ms = e->timeout_ms;
     int64_t retry_after_ms;
+    bool is_worth_waiting; /* a stranger on the socket may be gone when the ACME server is back */
     endpoint_wait_init(&wait, request->progress, request->context);
     do {
         struct attempt a = {
@@ -443,7 +444,8 @@ static void try_until_answered(const struct endpoint *e, CURL *easy, const struc
         judge(&a, perform(easy, &a), answer);
         strbuf_clear(&a.body);
         retry_after_ms = a.retry_after_ms;
-    } while (answer->outcome == OUTCOME_TEMPORARY && endpoint_wait_pause(&wait, deadline, retry_after_ms) &&
+        is_worth_waiting = answer->outcome == OUTCOME_TEMPORARY || a.is_peer_wrong;
+    } while (is_worth_waiting && endpoint_wait_pause(&wait, deadline, retry_after_ms) &&
              (timeout_ms = least(e->timeout_ms, deadline_left_ms(deadline))) > 0);
 }
 
