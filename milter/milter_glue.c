@@ -430,7 +430,8 @@ static void *stop_library(void *context)
     return NULL;
 }
 
-/* On a thread of its own: smfi_stop waits for libmilter's listener, which looks up every five seconds only. */
+/* On a thread of its own: smfi_stop waits for libmilter's listener, which looks up every five seconds only.
+ */
 void milter_glue_stop(void)
 {
     pthread_t thread;

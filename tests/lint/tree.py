@@ -24,14 +24,20 @@ class Tree:
     def __init__(self, top):
         self.top = os.path.abspath(top)
 
+    def listing(self):
+        """What git has or would take; None where there is no git, or it does not trust the folder's owner."""
+        try:
+            done = subprocess.run(
+                ["git", "-c", "safe.directory=*", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+                cwd=self.top, capture_output=True, check=True)
+        except (OSError, subprocess.CalledProcessError):
+            return None
+        return {os.fsdecode(name) for name in done.stdout.split(b"\0") if name}
+
     @functools.cached_property
     def files(self):
-        """What git has or would take; without git all but what the build makes."""
-        if os.path.exists(os.path.join(self.top, ".git")):
-            listing = subprocess.run(
-                ["git", "-c", "safe.directory=*", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-                cwd=self.top, capture_output=True, check=True).stdout
-            found = {os.fsdecode(name) for name in listing.split(b"\0") if name}
+        found = self.listing() if os.path.exists(os.path.join(self.top, ".git")) else None
+        if found is not None:
             return sorted(name for name in found if os.path.isfile(os.path.join(self.top, name)))
         found = []
         for folder, _, names in os.walk(self.top):
