@@ -37,6 +37,21 @@ def settings(tree):
     yield from differ(SETTINGS, code, SAMPLE, sample)
 
 
+def defaults(tree):
+    """Manual and sample tell each default as the table has it; one that depends on the machine is NULL there."""
+    code = tree.text(SETTINGS)
+    table = code[code.index("settings_options[] = {"):]
+    manual, sample = tree.text(MANUAL_5), tree.text(SAMPLE)
+    for keyword, value in re.findall(r'^    \{"(\w+)", "([^"]*)"', table, re.M):
+        item = re.search(rf"^\.It Cm (?:.* , Cm )?{keyword}\b.*\n((?:(?!\.It Cm|\.El).*\n)*)", manual, re.M)
+        told = item and re.search(r"^Default: (\S+?)[.,]?(?:\s|$)", item.group(1), re.M)
+        if item and (not told or told.group(1) != value):
+            yield MANUAL_5, manual.count("\n", 0, item.start()) + 1, f"the default of {keyword} is {value}"
+        shown = re.search(rf"^#{keyword}\s+(\S+)", sample, re.M)
+        if shown and shown.group(1) != value:
+            yield SAMPLE, sample.count("\n", 0, shown.start()) + 1, f"the default of {keyword} is {value}"
+
+
 def options(tree):
     code = named(tree, MAIN, ROW, "long_options[] = {", "\n};")
     manual = named(tree, MANUAL_8, r"^\.It (?:Fl \w , )?Fl -([\w-]+)")
@@ -53,6 +68,13 @@ def findings(tree):
         yield MANUAL_5, tree.text(MANUAL_5).count("\n", 0, tree.text(MANUAL_5).find(TABLE)) + 1, text.strip()
 
 
+def fixed(tree):
+    """Those that OnFinding may not change are told with their reasons."""
+    code = named(tree, RULES, r'^FINDING\(\w+, "([\w-]+)", \w, \w, \w, NO,')
+    manual = named(tree, MANUAL_5, r"\b([a-z]+(?:-[a-z0-9]+)+)(?=[,:])", ".Ss Fixed findings", "\n.Ss")
+    yield from differ(RULES, code, MANUAL_5, manual)
+
+
 def mdoc(tree):
     for path in (MANUAL_5, MANUAL_8):
         _, text = tree.tool("mandoc", "-Tlint", "-Wwarning", path)
@@ -62,21 +84,26 @@ def mdoc(tree):
 
 def check(tree):
     yield from settings(tree)
+    yield from defaults(tree)
     yield from options(tree)
     yield from findings(tree)
+    yield from fixed(tree)
     yield from mdoc(tree)
 
 
 PAGE = '.\\" comment\n.Dd November 24, 2026\n.Dt A %d\n.Os\n.Sh NAME\n.Nm a\n.Nd a thing\n.Sh DESCRIPTION\n'
 BROKEN = {
     SETTINGS: 'words = {\n    {"no", "word"},\n};\noptions settings_options[] = {\n    {"Both", "x"},\n    {"OnlyCode", "x"},\n'
-              '    {"NotInSample", "x"},\n    {NULL},\n};\n',
-    MANUAL_5: PAGE % 5 + ".Bl -tag -width Ds\n.It Cm Both Ar path , Cm NotInSample\n.It Cm OnlyManual\n.El\n.Sh FINDINGS\n"
-              '.\\" findings: made by doc/update-findings from include/findings.def\nold\n.\\" end of findings\n',
-    SAMPLE: "# A comment.\nBoth  x\n#OnlySample  x\n#OnlyCode x\n#OnlyManual x\n",
+              '    {"NotInSample", "x"},\n    {"Wrong", "x"},\n    {NULL},\n};\n',
+    MANUAL_5: PAGE % 5 + ".Bl -tag -width Ds\n.It Cm Both Ar path , Cm NotInSample\nDefault: x.\n.It Cm OnlyManual\n.It Cm Wrong\nDefault: y.\n.El\n.Sh FINDINGS\n"
+              '.\\" findings: made by doc/update-findings from include/findings.def\nold\n.\\" end of findings\n'
+              ".Ss Fixed findings\na-b: a reason.\n.Ss DKIM\n",
+    SAMPLE: "# A comment.\nBoth  x\n#OnlySample  x\n#OnlyCode x\n#OnlyManual x\n#Wrong y\n",
     MAIN: 'long_options[] = {\n    {"both", 0},\n    {"hidden", 0},\n};\nusage =\n    "  -b, --both\\n"\n    "      --told\\n";\n',
     MANUAL_8: PAGE % 8 + ".Bl -tag -width Ds\n.It Fl b , Fl -both\n.It Fl -told\n.Xy\n.El\n",
-    RULES: 'FINDING(A, "a", R, N, T, YES, 550, "5.6.0", "Text.", "RFC 1")\n',
+    RULES: 'FINDING(A, "a", R, N, T, YES, 550, "5.6.0", "Text.", "RFC 1")\n'
+           'FINDING(B_C, "b-c", R, N, T, NO, 550, "5.6.0", "Text.", "RFC 1")\n',
 }
-FOUND = [SETTINGS + ":6", SETTINGS + ":7", MANUAL_5 + ":11", MANUAL_5 + ":14", SAMPLE + ":3", SAMPLE + ":5", MAIN + ":3",
+FOUND = [SETTINGS + ":6", SETTINGS + ":7", MANUAL_5 + ":12", MANUAL_5 + ":13", MANUAL_5 + ":17", MANUAL_5 + ":21", RULES + ":2",
+         SAMPLE + ":3", SAMPLE + ":5", SAMPLE + ":6", MAIN + ":3",
          MANUAL_8 + ":11", MANUAL_8 + ":12", MAIN + ":7"]
