@@ -19,6 +19,7 @@ enum tag_kind {
     TAG_KIND_PCT,
     TAG_KIND_RF,
     TAG_KIND_RI,
+    TAG_KIND_END,
 };
 
 static const struct name_table_row tag_names[] = {
@@ -133,49 +134,55 @@ static bool is_percent_below_all(struct span value)
     return value.len > 0 && percent < PERCENT_MAX;
 }
 
-/* A value of no meaning leaves the default (RFC 9989 section 4.7), but for the policies. */
-static void read_known_tag(struct reading *r, enum tag_kind kind, struct span value)
+static void read_p(struct reading *r, struct span value)
 {
-    struct policy_record *record = r->record;
-    enum auth_policy absent_policy;
-    int psd = POLICY_RECORD_PSD_UNSET;
-    switch (kind) {
-    case TAG_KIND_P:
-        read_policy(r, value, &record->policy);
-        break;
-    case TAG_KIND_SP:
-        read_policy(r, value, &record->subdomain_policy);
-        break;
-    case TAG_KIND_NP:
-        read_policy(r, value, &absent_policy);
-        break;
-    case TAG_KIND_ADKIM:
-        record->is_strict = span_equal_nocase(value, SPAN_LITERAL("s"));
-        break;
-    case TAG_KIND_PSD:
-        if (name_table_value(psd_names, value, &psd))
-            record->psd = (enum policy_record_psd)psd;
-        break;
-    case TAG_KIND_T:
-        record->is_testing = span_equal_nocase(value, SPAN_LITERAL("y"));
-        break;
-    case TAG_KIND_PCT:
-        record->is_partial = is_percent_below_all(value);
-        break;
-    case TAG_KIND_RUA:
-        r->has_report_uri = has_report_uri(value);
-        break;
-    case TAG_KIND_UNKNOWN:
-    case TAG_KIND_V:
-    case TAG_KIND_ASPF:
-    case TAG_KIND_RUF:
-    case TAG_KIND_FO:
-    case TAG_KIND_RF:
-    case TAG_KIND_RI:
-    default:
-        break;
-    }
+    read_policy(r, value, &r->record->policy);
 }
+
+static void read_sp(struct reading *r, struct span value)
+{
+    read_policy(r, value, &r->record->subdomain_policy);
+}
+
+static void read_np(struct reading *r, struct span value)
+{
+    enum auth_policy absent_policy;
+    read_policy(r, value, &absent_policy);
+}
+
+static void read_adkim(struct reading *r, struct span value)
+{
+    r->record->is_strict = span_equal_nocase(value, SPAN_LITERAL("s"));
+}
+
+static void read_psd(struct reading *r, struct span value)
+{
+    int psd;
+    if (name_table_value(psd_names, value, &psd))
+        r->record->psd = (enum policy_record_psd)psd;
+}
+
+static void read_t(struct reading *r, struct span value)
+{
+    r->record->is_testing = span_equal_nocase(value, SPAN_LITERAL("y"));
+}
+
+static void read_pct(struct reading *r, struct span value)
+{
+    r->record->is_partial = is_percent_below_all(value);
+}
+
+static void read_rua(struct reading *r, struct span value)
+{
+    r->has_report_uri = has_report_uri(value);
+}
+
+/* A value of no meaning leaves the default (RFC 9989 section 4.7), but for the policies. */
+static void (*const tag_readers[TAG_KIND_END])(struct reading *r, struct span value) = {
+    [TAG_KIND_P] = read_p,         [TAG_KIND_SP] = read_sp,   [TAG_KIND_NP] = read_np,
+    [TAG_KIND_ADKIM] = read_adkim, [TAG_KIND_PSD] = read_psd, [TAG_KIND_T] = read_t,
+    [TAG_KIND_PCT] = read_pct,     [TAG_KIND_RUA] = read_rua,
+};
 
 static void read_tag(struct reading *r, struct span text)
 {
@@ -191,7 +198,8 @@ static void read_tag(struct reading *r, struct span text)
     if ((r->seen & 1u << kind) != 0)
         r->why = "a tag occurs twice";
     r->seen |= 1u << kind;
-    read_known_tag(r, (enum tag_kind)kind, is_value(value) ? value : (struct span){"", 0});
+    if (tag_readers[kind] != NULL)
+        tag_readers[kind](r, is_value(value) ? value : (struct span){"", 0});
 }
 
 /* RFC 9989 section 4.10.1, RFC 7489 section 6.6.3. */

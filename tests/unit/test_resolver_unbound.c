@@ -1,139 +1,20 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A name server of our own on loopback answers by the first label of the name; nothing leaves the machine. */
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <poll.h>
+/* Against a name server of our own on loopback; nothing leaves the machine. */
 #include <pthread.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "clock.h"
+#include "dns_server.h"
 #include "resolver.h"
 #include "tap.h"
 
-enum {
-    HEADER_BYTES = 12,
-    PACKET_BYTES = 16384,
-    TYPE_CNAME = 5,
-    TYPE_TXT = 16,
-    SECTION_LEN = 253,
-    LATE_MS = 250,
-    SOON_MS = 4000,
-};
+enum { SOON_MS = 4000 };
 
-struct server {
-    int fd;
-    int port;
-    pthread_t thread;
-    atomic_bool is_stopping;
-    atomic_bool is_silent;
-    atomic_int asked;
-};
-
-struct packet {
-    unsigned char bytes[PACKET_BYTES];
-    size_t len;
-};
-
-static void put(struct packet *p, const void *data, size_t len)
-{
-    memcpy(p->bytes + p->len, data, len);
-    p->len += len;
-}
-
-static void put_16(struct packet *p, unsigned value)
-{
-    unsigned char b[] = {(unsigned char)(value >> 8), (unsigned char)value};
-    put(p, b, 2);
-}
-
-/* The head of a record whose owner is the name at offset. Returns where the data's length stands. */
-static size_t begin_record(struct packet *p, unsigned owner, unsigned type)
-{
-    p->bytes[7]++;
-    put_16(p, 0xc000 | owner);
-    put_16(p, type);
-    put_16(p, 1);
-    put_16(p, 0);
-    put_16(p, 300);
-    put_16(p, 0);
-    return p->len;
-}
-
-static void end_record(struct packet *p, size_t data)
-{
-    p->bytes[data - 2] = (unsigned char)((p->len - data) >> 8);
-    p->bytes[data - 1] = (unsigned char)(p->len - data);
-}
-
-static void put_string(struct packet *p, const char *text, size_t len)
-{
-    unsigned char b = (unsigned char)len;
-    put(p, &b, 1);
-    put(p, text, len);
-}
-
-static void put_txt(struct packet *p, const char *text)
-{
-    size_t data = begin_record(p, HEADER_BYTES, TYPE_TXT);
-    put_string(p, text, strlen(text));
-    end_record(p, data);
-}
-
-/* "joined": 255 times 'a', "\0b", nothing, "c" */
-static void put_joined(struct packet *p)
-{
-    char a[255];
-    memset(a, 'a', sizeof a);
-    size_t data = begin_record(p, HEADER_BYTES, TYPE_TXT);
-    put_string(p, a, sizeof a);
-    put_string(p, "\0b", 2);
-    put_string(p, "", 0);
-    put_string(p, "c", 1);
-    end_record(p, data);
-}
-
-static void put_big(struct packet *p, unsigned strings)
-{
-    char a[255];
-    memset(a, 'a', sizeof a);
-    size_t data = begin_record(p, HEADER_BYTES, TYPE_TXT);
-    for (unsigned i = 0; i < strings; i++)
-        put_string(p, a, sizeof a);
-    end_record(p, data);
-}
-
-/* A string that says it is longer than its record. */
-static void put_overlong(struct packet *p)
-{
-    size_t data = begin_record(p, HEADER_BYTES, TYPE_TXT);
-    put(p, "\x09short", 6);
-    end_record(p, data);
-}
-
-/* first label -> target, which stands under the same parent. */
-static void put_cname(struct packet *p, const char *target)
-{
-    unsigned parent = HEADER_BYTES + 1u + p->bytes[HEADER_BYTES];
-    size_t data = begin_record(p, HEADER_BYTES, TYPE_CNAME);
-    put_string(p, target, strlen(target));
-    put_16(p, 0xc000 | parent);
-    end_record(p, data);
-}
-
-static void put_seventeen(struct packet *p)
-{
-    char text[8];
-    for (int i = 0; i < 17; i++) {
-        (void)snprintf(text, sizeof text, "n%02d", i);
-        put_txt(p, text);
-    }
-}
+#define ROWS(table) (sizeof(table) / sizeof((table)[0]))
 
 static void sleep_ms(long ms)
 {
@@ -141,130 +22,7 @@ static void sleep_ms(long ms)
     nanosleep(&t, NULL);
 }
 
-static bool is_label(const struct packet *p, const char *label)
-{
-    return p->bytes[HEADER_BYTES] == strlen(label) &&
-           memcmp(p->bytes + HEADER_BYTES + 1, label, strlen(label)) == 0;
-}
-
-struct text_row {
-    const char *label, *text;
-};
-static const struct text_row texts[] = {{"plain", "v=one"}, {"late", "v=late"}, {"empty", ""}};
-
-struct maker_row {
-    const char *label;
-    void (*make)(struct packet *p);
-};
-static const struct maker_row makers[] = {
-    {"joined", put_joined}, {"overlong", put_overlong}, {"seventeen", put_seventeen}};
-
-struct cname_row {
-    const char *label, *target;
-};
-static const struct cname_row cnames[] = {
-    {"alias", "plain"}, {"alias-nx", "nx"}, {"alias-nodata", "nodata"}, {"alias-servfail", "servfail"}};
-
-struct rcode_row {
-    const char *label;
-    unsigned char rcode;
-};
-static const struct rcode_row rcodes[] = {
-    {"nx", 3}, {"servfail", 2}, {"refused", 5}, {"notimp", 4}, {"formerr", 1}};
-
-#define ROWS(table) (sizeof(table) / sizeof((table)[0]))
-
-static void answer_txt(struct packet *p)
-{
-    for (size_t i = 0; i < ROWS(texts); i++)
-        if (is_label(p, texts[i].label))
-            put_txt(p, texts[i].text);
-    for (size_t i = 0; i < ROWS(makers); i++)
-        if (is_label(p, makers[i].label))
-            makers[i].make(p);
-    for (size_t i = 0; i < ROWS(cnames); i++)
-        if (is_label(p, cnames[i].label))
-            put_cname(p, cnames[i].target);
-    for (size_t i = 0; i < ROWS(rcodes); i++)
-        if (is_label(p, rcodes[i].label))
-            p->bytes[3] |= rcodes[i].rcode;
-    if (is_label(p, "two")) {
-        put_txt(p, "v=1");
-        put_txt(p, "v=2");
-    }
-    if (is_label(p, "longest"))
-        put_big(p, 32);
-    if (is_label(p, "toolong"))
-        put_big(p, 33);
-}
-
-/* Turns a question into its answer in place: no EDNS, which a server may leave out. */
-static bool make_answer(struct packet *p)
-{
-    size_t end = HEADER_BYTES;
-    if (p->len < HEADER_BYTES + 5)
-        return false;
-    while (end < p->len && p->bytes[end] != 0)
-        end += 1u + p->bytes[end];
-    end += 5;
-    if (end > p->len || is_label(p, "silent"))
-        return false;
-    unsigned type = p->bytes[end - 4] * 256u + p->bytes[end - 3];
-    p->len = end;
-    p->bytes[2] |= 0x80;
-    p->bytes[3] = 0x80;
-    memset(p->bytes + 6, 0, 6);
-    if (is_label(p, "late") && type == TYPE_TXT)
-        sleep_ms(LATE_MS);
-    if (type == TYPE_TXT)
-        answer_txt(p);
-    return true;
-}
-
-static void *serve(void *arg)
-{
-    struct server *s = arg;
-    struct packet p;
-    struct sockaddr_in peer;
-    struct pollfd fd = {.fd = s->fd, .events = POLLIN};
-    while (!s->is_stopping) {
-        socklen_t peer_len = sizeof peer;
-        if (poll(&fd, 1, 20) <= 0)
-            continue;
-        ssize_t len = recvfrom(s->fd, p.bytes, 512, 0, (struct sockaddr *)&peer, &peer_len);
-        s->asked++;
-        p.len = len > 0 ? (size_t)len : 0;
-        if (!s->is_silent && make_answer(&p))
-            (void)sendto(s->fd, p.bytes, p.len, 0, (struct sockaddr *)&peer, peer_len);
-    }
-    return NULL;
-}
-
-/* port 0: any. */
-static bool server_start(struct server *s, int port)
-{
-    struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons((unsigned short)port)};
-    socklen_t len = sizeof at;
-    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    s->is_stopping = false;
-    s->is_silent = false;
-    s->asked = 0;
-    s->fd = socket(AF_INET, SOCK_DGRAM, 0);
-    if (s->fd < 0 || bind(s->fd, (struct sockaddr *)&at, sizeof at) != 0 ||
-        getsockname(s->fd, (struct sockaddr *)&at, &len) != 0)
-        return false;
-    s->port = ntohs(at.sin_port);
-    return pthread_create(&s->thread, NULL, serve, s) == 0;
-}
-
-static void server_stop(struct server *s)
-{
-    s->is_stopping = true;
-    pthread_join(s->thread, NULL);
-    close(s->fd);
-}
-
-static struct resolver *new_resolver(const struct server *s, const char *trust_anchor_file)
+static struct resolver *new_resolver(const struct dns_server *s, const char *trust_anchor_file)
 {
     char address[64], error[RESOLVER_ERROR_BYTES];
     (void)snprintf(address, sizeof address, "127.0.0.1@%d", s->port);
@@ -422,7 +180,7 @@ static int ask_until_good(struct resolver *r, const char *name, int limit_ms)
 
 /* The server is gone (port closed) or mute for a while: asked again, it must be found soon after its return.
  */
-static void test_recovery(struct server *s, struct resolver *r, bool is_mute)
+static void test_recovery(struct dns_server *s, struct resolver *r, bool is_mute)
 {
     const char *name = is_mute ? "plain.mute.test" : "plain.gone.test";
     int64_t start = clock_monotonic_ms();
@@ -430,7 +188,7 @@ static void test_recovery(struct server *s, struct resolver *r, bool is_mute)
     if (is_mute)
         s->is_silent = true;
     else
-        server_stop(s);
+        dns_server_stop(s);
     while (clock_monotonic_ms() - start < 1500) {
         struct resolver_question *q = resolver_ask_txt(r, name);
         int64_t asked = clock_monotonic_ms();
@@ -442,7 +200,7 @@ static void test_recovery(struct server *s, struct resolver *r, bool is_mute)
     tap_is_int(bad, 0, is_mute ? "server mute: temporary" : "server gone: temporary");
     if (is_mute)
         s->is_silent = false;
-    else if (!server_start(s, s->port))
+    else if (!dns_server_start(s, s->port))
         abort();
     int took = ask_until_good(r, name, 10000);
     tap_ok(took >= 0 && took < 2500, "found again after %d ms", took);
@@ -459,7 +217,7 @@ static bool write_file(char *path, const char *text)
     return is_good;
 }
 
-static void test_anchor(const struct server *s)
+static void test_anchor(const struct dns_server *s)
 {
     static const char anchor[] =
         "signed.test. IN DS 12345 13 2 0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\n";
@@ -485,7 +243,7 @@ static void test_anchor(const struct server *s)
 }
 
 /* libunbound only reads it; where Debian keeps it, it could not write to it either. */
-static void test_root_anchor(const struct server *s)
+static void test_root_anchor(const struct dns_server *s)
 {
     static const char path[] = "/usr/share/dns/root.key";
     if (access(path, R_OK) != 0) {
@@ -551,8 +309,8 @@ static void test_bad_options(void)
 
 int main(void)
 {
-    struct server s;
-    if (!server_start(&s, 0)) {
+    struct dns_server s;
+    if (!dns_server_start(&s, 0)) {
         tap_skip("resolver_unbound", "no loopback");
         return tap_done();
     }
@@ -571,6 +329,6 @@ int main(void)
     test_root_anchor(&s);
     test_bad_options();
     test_addresses();
-    server_stop(&s);
+    dns_server_stop(&s);
     return tap_done();
 }

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A name server on loopback that answers TXT questions by the first label of the name: "plain", "late",
+ * "joined", "alias-nx", "servfail" and others; the tables in dns_server.c say what.
+ */
+#ifndef DNS_SERVER_H
+#define DNS_SERVER_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+
+struct dns_server {
+    int fd;
+    int port;
+    pthread_t thread;
+    atomic_bool is_stopping;
+    atomic_bool is_silent;
+    atomic_int asked;
+};
+
+bool dns_server_start(struct dns_server *s, int port); /* port 0: any; s->port has it */
+void dns_server_stop(struct dns_server *s);
+
+#endif
