@@ -4,6 +4,7 @@ import os
 import re
 import sys
 
+CONTRACT, RESULT = "doc/contract", "milter/delivery/result_json.c"
 SETTINGS, MAIN, RULES = "milter/settings_options.c", "milter/main.c", "include/findings.def"
 MANUAL_5, MANUAL_8, SAMPLE = "doc/acme-milter.conf.5", "doc/acme-milter.8", "contrib/acme-milter.conf.sample"
 TABLE = '.\\" findings: made by'
@@ -75,6 +76,13 @@ def fixed(tree):
     yield from differ(RULES, code, MANUAL_5, manual)
 
 
+def members(tree):
+    """Those of the result object, as the code puts them and as the contract's example shows them."""
+    code = named(tree, RESULT, r'\b(?:put|json_object_set)(?:_\w+)?\(\w+, "(\w+)",')
+    example = named(tree, CONTRACT, r'"(\w+)":', "4. The result", "\n5. ")
+    yield from differ(RESULT, code, CONTRACT, example)
+
+
 def mdoc(tree):
     for path in (MANUAL_5, MANUAL_8):
         _, text = tree.tool("mandoc", "-Tlint", "-Wwarning", path)
@@ -88,6 +96,7 @@ def check(tree):
     yield from options(tree)
     yield from findings(tree)
     yield from fixed(tree)
+    yield from members(tree)
     yield from mdoc(tree)
 
 
@@ -101,9 +110,11 @@ BROKEN = {
     SAMPLE: "# A comment.\nBoth  x\n#OnlySample  x\n#OnlyCode x\n#OnlyManual x\n#Wrong y\n",
     MAIN: 'long_options[] = {\n    {"both", 0},\n    {"hidden", 0},\n};\nusage =\n    "  -b, --both\\n"\n    "      --told\\n";\n',
     MANUAL_8: PAGE % 8 + ".Bl -tag -width Ds\n.It Fl b , Fl -both\n.It Fl -told\n.Xy\n.El\n",
+    RESULT: 'put(a, "both", b);\nput_text(a, "only_code", b);\n',
+    CONTRACT: '4. The result:\n    {\n      "both": 1,\n      "only_told": 2\n    }\n5. Later\n"later": 3\n',
     RULES: 'FINDING(A, "a", R, N, T, YES, 550, "5.6.0", "Text.", "RFC 1")\n'
            'FINDING(B_C, "b-c", R, N, T, NO, 550, "5.6.0", "Text.", "RFC 1")\n',
 }
-FOUND = [SETTINGS + ":6", SETTINGS + ":7", MANUAL_5 + ":12", MANUAL_5 + ":13", MANUAL_5 + ":17", MANUAL_5 + ":21", RULES + ":2",
+FOUND = [SETTINGS + ":6", SETTINGS + ":7", MANUAL_5 + ":12", MANUAL_5 + ":13", MANUAL_5 + ":17", MANUAL_5 + ":21", RULES + ":2", RESULT + ":2", CONTRACT + ":4",
          SAMPLE + ":3", SAMPLE + ":5", SAMPLE + ":6", MAIN + ":3",
          MANUAL_8 + ":11", MANUAL_8 + ":12", MAIN + ":7"]
