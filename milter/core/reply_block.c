@@ -92,17 +92,24 @@ static size_t take_dashes(struct span *s)
     return count;
 }
 
+static bool is_exact_marker(struct span s, struct span word)
+{
+    const struct span dashes_as_sent = SPAN_LITERAL("-----");
+    return s.len == word.len + 2 * dashes_as_sent.len &&
+           span_equal(span_slice(s, 0, dashes_as_sent.len), dashes_as_sent) &&
+           span_equal(span_slice(s, dashes_as_sent.len, s.len - dashes_as_sent.len), word) &&
+           span_equal(span_slice(s, s.len - dashes_as_sent.len, s.len), dashes_as_sent);
+}
+
 static bool is_marker(struct span s, struct span word, bool *has_changed_dashes)
 {
-    *has_changed_dashes = span_find(s, 0, SPAN_LITERAL("-----")) != 0;
+    *has_changed_dashes = !is_exact_marker(s, word);
     size_t before = take_dashes(&s);
     s = trim(s);
     if (before < DASHES_MIN || before > DASHES_MAX || !span_equal(span_slice(s, 0, word.len), word))
         return false;
     s = trim(span_slice(s, word.len, s.len));
-    bool is_exact = span_equal(s, SPAN_LITERAL("-----"));
     size_t after = take_dashes(&s);
-    *has_changed_dashes = *has_changed_dashes || before != 5 || !is_exact;
     return after >= DASHES_MIN && after <= DASHES_MAX && s.len == 0;
 }
 
