@@ -90,8 +90,10 @@ enum outcome reply_subject_parse(struct span field_body, struct reply_subject *o
     enum outcome outcome = encoded_word_decode(field_body, &text, &out->has_foreign_charset);
     if (outcome == OUTCOME_OK)
         outcome = read_labels(strbuf_view(&text), out, why);
-    if (outcome != OUTCOME_OK)
+    if (outcome != OUTCOME_OK) {
         out->token[0] = '\0';
+        out->token_bits = 0;
+    }
     strbuf_clear(&text);
     return outcome;
 }

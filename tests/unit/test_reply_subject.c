@@ -56,7 +56,7 @@ static void test_rows(void)
         enum outcome outcome = reply_subject_parse(span_from_string(rows[i].subject), &got, &why);
         tap_is_int(outcome, rows[i].outcome, rows[i].name);
         tap_is_string(got.token, rows[i].want != NULL ? rows[i].want : "", rows[i].name);
-        tap_ok(outcome == OUTCOME_OK || why != NULL, "%s: says why", rows[i].name);
+        tap_ok(outcome == OUTCOME_OK || (why != NULL && got.token_bits == 0), "%s: says why", rows[i].name);
     }
 }
 
