@@ -31,6 +31,7 @@ static struct settings *settings_once(void)
         int fd = file_of(configuration, sizeof configuration - 1, path, sizeof path);
         settings = settings_load(path, &error);
         FUZZ_MUST(settings != NULL);
+        log_set_level(LOG_LEVEL_ERROR);
         close(fd);
         strbuf_clear(&error);
     }
