@@ -8,6 +8,7 @@ from .signing import FULL, NOW, TWELVE, Signature, key_record
 ESP = {"d": "esp.example", "s": "e1", "key": "rsa2048b"}
 KEY = "s1._domainkey.example.com"
 DMARC = txt("_dmarc.example.com", "v=DMARC1; p=reject")
+FAIL = {"dkim": {"result": "fail", "domain": "example.com"}, "dmarc": {"result": "fail"}}
 
 
 def without(names, h=FULL):
@@ -20,15 +21,15 @@ case("A04-no-signature", reply(), "R-25 A04 dkim-none dmarc-fail", "Not signed a
 case("A50-spf-only", reply(), "R-25 A50 T-24 dkim-none", "Whatever SPF says: no signature", reason="dkim-none", sign=[],
      more_dns=txt("example.com", "v=spf1 +all"))
 case("A05-body-changed", reply(), "R-25 A05 dkim-fail", "bh= does not match; never a temporary error",
-     reason="dkim-fail", after=swap(b"\r\nAjXW0h9_", b"\r\nBjXW0h9_"))
+     reason="dkim-fail", after=swap(b"\r\nAjXW0h9_", b"\r\nBjXW0h9_"), result=FAIL)
 case("R25-subject-changed", reply(), "R-25 dkim-fail T-05", "Another token in the Subject", reason="dkim-fail",
-     after=swap(b"ACME: LgYem", b"ACME: XgYem"))
+     after=swap(b"ACME: LgYem", b"ACME: XgYem"), result=FAIL)
 case("R25-from-changed", reply(), "R-25 dkim-fail", "Another author of the same domain", reason="dkim-fail",
      after=swap(b"<alice@", b"<bob@"))
 case("R25-gateway-footer", reply(), "R-25 T-15 dkim-fail", "A disclaimer added behind the text", reason="dkim-fail",
      after=lambda data: data + b"\r\nThis mail is confidential.\r\n")
 case("R25-signature-bits", reply(), "R-25 dkim-fail", "One character of b= is wrong", reason="dkim-fail",
-     sign=[Signature(flaw="signature")])
+     sign=[Signature(flaw="signature")], result=FAIL)
 case("A06-child-of-the-signer", reply(From="alice@mail.example.com"), "R-28 A06 dkim-unaligned",
      "d= is a parent of the author's domain", reason="dkim-unaligned", domain="mail.example.com",
      dmarc="v=DMARC1; p=reject; adkim=r")
@@ -138,12 +139,12 @@ case("A43-key-without-version", reply(), "A43", "v= and k= may be left out of a 
 case("A43-key-with-more-tags", reply(), "A43", "Notes and unknown tags",
      sign=[Signature(record=key_record("rsa2048", "v=DKIM1; n=hello; x_y=1; s=email; h=sha256:sha512; "))])
 case("A47-key-nxdomain", reply(), "A47 dkim-fail", "No such key is no temporary error", reason="dkim-fail",
-     sign=[Signature(publish=False)])
+     sign=[Signature(publish=False)], result={"dkim": {"result": "permerror"}})
 for word in ("SERVFAIL", "TIMEOUT"):
     case("A46-key-" + word.lower(), reply(), "A46 dkim-temperror", "The key is not known now", reason="dkim-temperror",
-         dns=["%s %s" % (KEY, word)] + DMARC, conf=["DNSTimeout 1s"])
+         dns=["%s %s" % (KEY, word)] + DMARC, conf=["DNSTimeout 1s"], result={"dkim": {"result": "temperror"}})
 case("A46-key-bogus", reply(), "A46 T-02 dnssec-bogus", "The key's answer failed validation", reason="dnssec-bogus",
-     dns=[KEY + " BOGUS"] + DMARC)
+     dns=[KEY + " BOGUS"] + DMARC, result={"dkim": {"result": "temperror", "dnssec": "bogus"}})
 case("A46-other-key-unknown", reply(), "A46", "A key that the verdict does not need",
      sign=[Signature(publish=False, **ESP), Signature()], more_dns=["e1._domainkey.esp.example SERVFAIL"])
 case("A46-one-of-two-keys-unknown", reply(), "A46", "The other signature of the same domain is good",

@@ -87,9 +87,11 @@ class Postfix:
         (self.conf / "main.cf").write_text(MAIN.format(
             folder=self.folder, domain=domain, uid=nobody.pw_uid, gid=nobody.pw_gid, milters=milters + settings))
         (self.conf / "master.cf").write_text(SERVICES.format(port=self.port))
+        self.master_pid = self.folder / "queue" / "pid" / "master.pid"
         self.process = None
 
     def start(self):
+        self.master_pid.unlink(missing_ok=True)  # of the one before
         self.process = Process(["postfix", "-c", self.conf, "start-fg"], self.folder / "maillog")
         self.process.wait_until(self._greets, "Postfix greets")
 
@@ -102,12 +104,20 @@ class Postfix:
             return False
 
     def stop(self):
-        """End the master, which ends its children; `postfix start-fg` only waits for it and ends with it."""
+        """End the master, which ends its children; `postfix start-fg` only waits for it and ends with it. While that is
+        still preparing the queue, the master is waited for: ending the scripts would not end what they just started."""
         if self.process:
-            if self.process.running():
-                os.kill(int((self.folder / "queue/pid/master.pid").read_text()), signal.SIGTERM)
+            master = wait_for(lambda: self._master() or not self.process.running(), "the master of Postfix")
+            if master is not True:
+                os.kill(master, signal.SIGTERM)
             self.process.popen.wait(DEADLINE)
             self.process = None
+
+    def _master(self):
+        try:
+            return int(self.master_pid.read_text())
+        except (OSError, ValueError):
+            return None
 
     def log(self):
         return self.process.text() if self.process else (self.folder / "maillog").read_text()
