@@ -9,7 +9,7 @@ import subprocess
 MADE = re.compile(r"(^|/)(\.git|autom4te\.cache|build[^/]*|__pycache__|\.deps)(/|$)|(^|/)(Makefile(\.in)?|configure|"
                   r"aclocal\.m4|config\.(h|h\.in|log|status|cache)|stamp-h1)$|\.(o|a|log|trs)$|~$")
 DATA = ("tests/data/cases/", "tests/data/dkim/", "tests/data/keys/", "tests/fuzz/corpus/")
-C_FOLDERS = ("milter/", "include/", "tests/")
+C_FOLDERS = ("milter/", "include/", "contrib/", "tests/")
 TOKENS = re.compile(r'//[^\n]*|/\*.*?\*/|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\'', re.S)
 
 

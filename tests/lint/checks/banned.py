@@ -12,7 +12,7 @@ CALL = re.compile(r"(?<![\w.>])(" + "|".join(BANNED) + r")\s*\(")
 
 
 def check(tree):
-    for path in tree.under("milter/", "include/"):
+    for path in tree.under("milter/", "include/", "contrib/"):
         if path in tree.c_files:
             for line, text in tree.code_lines(path):
                 for match in CALL.finditer(text):
@@ -23,5 +23,6 @@ BROKEN = {
     "milter/bad.c": "/* strcpy(a, b) */\nint a = strcpy(a, b);\nint b = gmtime_r(c, d), e = f->index(1), my_system(2);\n"
                     'const char *s = "system(1)";\nvoid f(void)\n{\n    signal (SIGHUP, f);\n}\n',
     "include/bad.h": "int g = atoi(\"1\");\n",
+    "contrib/bad.c": "\nint h = system(\"1\");\n",
 }
-FOUND = ["milter/bad.c:2", "milter/bad.c:7", "include/bad.h:1"]
+FOUND = ["milter/bad.c:2", "milter/bad.c:7", "include/bad.h:1", "contrib/bad.c:2"]

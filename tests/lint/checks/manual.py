@@ -6,6 +6,7 @@ import sys
 
 CONTRACT, RESULT = "doc/contract", "milter/delivery/result_json.c"
 SETTINGS, MAIN, RULES = "milter/settings_options.c", "milter/main.c", "include/findings.def"
+CHALLENGE, MANUAL_1 = "contrib/acme-challenge-mail.c", "doc/acme-challenge-mail.1"
 MANUAL_5, MANUAL_8, SAMPLE = "doc/acme-milter.conf.5", "doc/acme-milter.8", "contrib/acme-milter.conf.sample"
 TABLE = '.\\" findings: made by'
 ROW = r'^    \{\s*"(\w[\w-]*)",'
@@ -53,12 +54,12 @@ def defaults(tree):
             yield SAMPLE, sample.count("\n", 0, shown.start()) + 1, f"the default of {keyword} is {value}"
 
 
-def options(tree):
-    code = named(tree, MAIN, ROW, "long_options[] = {", "\n};")
-    manual = named(tree, MANUAL_8, r"^\.It (?:Fl \w , )?Fl -([\w-]+)")
-    usage = named(tree, MAIN, r'^ *"  (?:-\w,|   ) --([\w-]+)')
-    yield from differ(MAIN, code, MANUAL_8, manual)
-    yield from differ(MAIN, code, MAIN, usage)
+def options(tree, program, page):
+    code = named(tree, program, ROW, "long_options[] = {", "\n};")
+    manual = named(tree, page, r"^\.It (?:Fl \w , )?Fl -([\w-]+)")
+    usage = named(tree, program, r'^ *"  (?:-\w,|   ) --([\w-]+)')
+    yield from differ(program, code, page, manual)
+    yield from differ(program, code, program, usage)
 
 
 def findings(tree):
@@ -84,7 +85,7 @@ def members(tree):
 
 
 def mdoc(tree):
-    for path in (MANUAL_5, MANUAL_8):
+    for path in (MANUAL_1, MANUAL_5, MANUAL_8):
         _, text = tree.tool("mandoc", "-Tlint", "-Wwarning", path)
         for line, what in re.findall(r"^mandoc: [^:]+:(\d+):\d+: (.*)", text, re.M):
             yield path, int(line), what
@@ -93,7 +94,8 @@ def mdoc(tree):
 def check(tree):
     yield from settings(tree)
     yield from defaults(tree)
-    yield from options(tree)
+    yield from options(tree, MAIN, MANUAL_8)
+    yield from options(tree, CHALLENGE, MANUAL_1)
     yield from findings(tree)
     yield from fixed(tree)
     yield from members(tree)
@@ -110,6 +112,8 @@ BROKEN = {
     SAMPLE: "# A comment.\nBoth  x\n#OnlySample  x\n#OnlyCode x\n#OnlyManual x\n#Wrong y\n",
     MAIN: 'long_options[] = {\n    {"both", 0},\n    {"hidden", 0},\n};\nusage =\n    "  -b, --both\\n"\n    "      --told\\n";\n',
     MANUAL_8: PAGE % 8 + ".Bl -tag -width Ds\n.It Fl b , Fl -both\n.It Fl -told\n.Xy\n.El\n",
+    CHALLENGE: 'long_options[] = {\n    {"same", 0},\n    {"untold", 0},\n};\nusage =\n    "      --same\\n"\n    "      --untold\\n";\n',
+    MANUAL_1: PAGE % 1 + ".Bl -tag -width Ds\n.It Fl -same\n.Xy\n.El\n",
     RESULT: 'put(a, "both", b);\nput_text(a, "only_code", b);\n',
     CONTRACT: '4. The result:\n    {\n      "both": 1,\n      "only_told": 2\n    }\n5. Later\n"later": 3\n',
     RULES: 'FINDING(A, "a", R, N, T, YES, 550, "5.6.0", "Text.", "RFC 1")\n'
@@ -117,4 +121,5 @@ BROKEN = {
 }
 FOUND = [SETTINGS + ":6", SETTINGS + ":7", MANUAL_5 + ":12", MANUAL_5 + ":13", MANUAL_5 + ":17", MANUAL_5 + ":21", RULES + ":2", RESULT + ":2", CONTRACT + ":4",
          SAMPLE + ":3", SAMPLE + ":5", SAMPLE + ":6", MAIN + ":3",
-         MANUAL_8 + ":11", MANUAL_8 + ":12", MAIN + ":7"]
+         MANUAL_8 + ":11", MANUAL_8 + ":12", MAIN + ":7",
+         CHALLENGE + ":3", MANUAL_1 + ":11"]
