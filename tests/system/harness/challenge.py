@@ -27,10 +27,12 @@ def make(sender, recipient, *arguments):
     return json.loads(done.stdout)
 
 
-def issue(acme_server, identifier, sender, *arguments):
-    """A challenge that the reference server knows, with the mail that acme-challenge-mail makes for it."""
+def issue(acme_server, identifier, sender, *arguments, thumbprint=None):
+    """A challenge that the reference server knows, with the mail that acme-challenge-mail makes for it.
+    The server wants to know where the reply goes, which may be another address than the sender's."""
     made = make(sender, identifier, *arguments)
-    known = acme_server.new_challenge(identifier, sender, "--token-part1=" + made["tokenPart1"])
+    options = ["--token-part1=" + made["tokenPart1"]] + (["--jwk-thumbprint=" + thumbprint] if thumbprint else [])
+    known = acme_server.new_challenge(identifier, made.get("replyTo", sender), *options)
     return dict(known, messageId=made["messageId"], mail=made["mail"])
 
 
@@ -62,7 +64,7 @@ class Authority:
 
     def signer(self, address, name="signer", usage="emailProtection", days=30, key="rsa:2048"):
         """The options that sign as `address`; the intermediate authority travels along."""
-        extensions = f"subjectAltName=email:{address}\nextendedKeyUsage={usage}\nkeyUsage=digitalSignature\n"
+        extensions = f"basicConstraints=CA:FALSE\nsubjectAltName=email:{address}\nextendedKeyUsage={usage}\nkeyUsage=digitalSignature\n"
         leaf = self._certificate(name, "middle", extensions, days, key)
         with open(leaf, "a", encoding="ascii") as file:
             file.write(self.middle.read_text(encoding="ascii"))
