@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The tarball and the packages that contrib/package makes of this checkout."""
+import hashlib
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+TOP = Path(__file__).resolve().parent.parent.parent
+NEEDED = ("dh", "dpkg-buildpackage", "lintian", "rpmbuild")
+
+
+def run(command, **options):
+    done = subprocess.run([str(word) for word in command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                          errors="replace", check=False, timeout=900, **options)
+    assert done.returncode == 0, f"{command}: {done.returncode}\n{done.stdout[-4000:]}"
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    missing = [name for name in NEEDED if shutil.which(name) is None]
+    if missing:
+        pytest.fail("not installed: " + ", ".join(missing) + " (see contrib/packages)")
+    return tmp_path_factory.mktemp("packages")
+
+
+@pytest.fixture(scope="module")
+def deb(folder):
+    run([TOP / "contrib/package", "deb", folder / "deb"], env={**os.environ, "DEB_BUILD_OPTIONS": "nocheck"}, umask=0o022)
+    return folder / "deb"
+
+
+@pytest.fixture(scope="module")
+def rpm(folder):
+    run([TOP / "contrib/package", "rpm", folder / "rpm"], umask=0o077)
+    return folder / "rpm"
+
+
+def only(path, pattern):
+    found = list(path.glob(pattern))
+    assert len(found) == 1, found
+    return found[0]
+
+
+def test_lintian_finds_no_error(deb):
+    run(["lintian", "--allow-root", "--fail-on", "error", only(deb, "*.changes")])
+
+
+def test_the_debian_package_holds_what_an_administrator_needs(deb, tmp_path):
+    package = only(deb, "acme-milter_*.deb")
+    run(["dpkg-deb", "-R", package, tmp_path / "tree"])
+    tree = tmp_path / "tree"
+    for name in ("usr/sbin/acme-milter", "etc/acme-milter.conf", "lib/systemd/system/acme-milter.service",
+                 "usr/lib/sysusers.d/acme-milter.conf", "usr/lib/tmpfiles.d/acme-milter.conf",
+                 "usr/share/man/man8/acme-milter.8.gz", "usr/share/man/man5/acme-milter.conf.5.gz"):
+        assert (tree / name).is_file(), name
+    assert (tree / "DEBIAN/conffiles").read_text().split() == ["/etc/acme-milter.conf"]
+    assert "systemd-sysusers" in (tree / "DEBIAN/postinst").read_text()
+    run([tree / "usr/sbin/acme-milter", "-n", "-c", tree / "etc/acme-milter.conf"])
+
+
+def test_the_package_starts_nothing_by_itself(deb, tmp_path):
+    run(["dpkg-deb", "-e", only(deb, "acme-milter_*.deb"), tmp_path / "control"])
+    assert "start acme-milter" not in (tmp_path / "control/postinst").read_text()
+
+
+def test_the_rpm_holds_the_same_files(rpm):
+    files = run(["rpm", "-qlp", only(rpm, "*.x86_64.rpm") if os.uname().machine == "x86_64" else only(rpm, "*[!c].rpm")])
+    for name in ("/usr/sbin/acme-milter", "/etc/acme-milter.conf", "/usr/lib/systemd/system/acme-milter.service",
+                 "/usr/lib/sysusers.d/acme-milter.conf"):
+        assert name in files.splitlines()
+
+
+def test_the_tarball_is_the_same_wherever_it_is_made(deb, rpm):
+    """Two folders, two umasks."""
+    digests = {hashlib.sha256(only(path, "acme-milter-*.tar.xz").read_bytes()).hexdigest() for path in (deb, rpm)}
+    assert len(digests) == 1
