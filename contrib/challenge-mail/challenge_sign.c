@@ -14,6 +14,7 @@
 #include <openssl/x509v3.h>
 
 #include "base64.h"
+#include "challenge_secure_fields.h"
 
 enum { CHAIN_MAX = 16, BASE64_LINE_CHARS = 64, BOUNDARY_RANDOM_BYTES = 18, BOUNDARY_SIZE = 32 };
 
@@ -114,17 +115,34 @@ static bool append_payload(const struct challenge_mail *mail, struct strbuf *out
     return challenge_mail_append_fields(mail, out) && challenge_mail_append_text(mail, "; hp=\"clear\"", out);
 }
 
-/* A detached signature in DER. */
-static bool sign(const struct signer *s, struct span payload, unsigned char **der, int *len)
+static bool add_secure_fields(CMS_SignerInfo *info, const struct challenge_mail *mail)
 {
+    struct strbuf fields;
+    struct strbuf der;
+    strbuf_init(&fields, CHALLENGE_MAIL_MAX_BYTES);
+    strbuf_init(&der, CHALLENGE_MAIL_MAX_BYTES);
+    bool is_good = challenge_mail_append_fields(mail, &fields) &&
+                   challenge_secure_fields_append(strbuf_view(&fields), &der) &&
+                   CMS_signed_add1_attr_by_txt(info, CHALLENGE_SECURE_FIELDS_OID, V_ASN1_SET,
+                                               strbuf_string(&der), (int)der.len) == 1;
+    strbuf_clear(&der);
+    strbuf_clear(&fields);
+    return is_good;
+}
+
+/* A detached signature in DER. */
+static bool sign(const struct signer *s, const struct challenge_mail *mail, struct span payload,
+                 unsigned char **der, int *len)
+{
+    CMS_SignerInfo *info = NULL;
     bool is_good = false;
     BIO *data = BIO_new_mem_buf(payload.data, (int)payload.len);
     /* Binary: the payload has the line ends of RFC 5322 already. */
     unsigned flags = CMS_DETACHED | CMS_BINARY | CMS_PARTIAL;
     CMS_ContentInfo *cms = CMS_sign(NULL, NULL, s->chain, NULL, flags);
-    if (data != NULL && cms != NULL &&
-        CMS_add1_signer(cms, s->certificate, s->key, EVP_sha256(), flags) != NULL &&
-        CMS_final(cms, data, NULL, flags) == 1) {
+    if (data != NULL && cms != NULL)
+        info = CMS_add1_signer(cms, s->certificate, s->key, EVP_sha256(), flags);
+    if (info != NULL && add_secure_fields(info, mail) && CMS_final(cms, data, NULL, flags) == 1) {
         *der = NULL;
         *len = i2d_CMS_ContentInfo(cms, der);
         is_good = *len > 0;
@@ -193,7 +211,7 @@ static enum challenge_sign_status sign_mail(const struct signer *s, const struct
     strbuf_init(&payload, CHALLENGE_MAIL_MAX_BYTES);
     if (!append_payload(mail, &payload))
         (void)strbuf_append_string(error, "out of memory");
-    else if (!sign(s, strbuf_view(&payload), &der, &len))
+    else if (!sign(s, mail, strbuf_view(&payload), &der, &len))
         status =
             fail(error, CHALLENGE_SIGN_STATUS_BAD_KEY, key_file, "OpenSSL cannot sign a mail with this key");
     else if (append_mail(mail, strbuf_view(&payload), der, (size_t)len, out))

@@ -200,6 +200,19 @@ def test_smime_carries_its_chain_and_uses_sha256(authority):
     assert "sha256 (2.16.840.1.101.3.4.2.1)" in text and "sha1" not in text.replace("sha1With", "").lower()
 
 
+def test_r23_rfc7508_fields_in_a_signed_attribute(authority):
+    """Where acme4j-smime looks for them; read back by openssl."""
+    made = signed_mail(authority, "-r", FROM)
+    text = subprocess.run(["openssl", "cms", "-cmsout", "-print", "-noout"], input=made["mail"].encode(), check=True,
+                          stdout=subprocess.PIPE).stdout.decode("utf-8", "replace")
+    signed = text[text.index("signedAttrs:"):text.index("unsignedAttrs:")]
+    assert "1.2.840.113549.1.9.16.2.55" in signed
+    assert re.search(r"ENUMERATED +:01\n", signed)  # relaxed
+    found = re.findall(r"VISIBLESTRING +:(\S+)\n.*UTF8STRING +:(.*)\n", signed)
+    outer = parse(made["mail"].encode())
+    assert found == [(name, str(outer[name])) for name in FIELDS[:2] + ["Reply-To"] + FIELDS[2:]]
+
+
 def test_dkim_signed_on_top_of_smime_verifies(authority, tmp_path):
     key = signer.Key()
     data = signer.sign(signed_mail(authority)["mail"].encode(), key, "ca.example", "s1", fields=signer.CHALLENGE_FIELDS)

@@ -38,11 +38,7 @@ func accountKey(path string) (crypto.Signer, error) {
 	if block == nil {
 		return nil, fmt.Errorf("%s: not PEM", path)
 	}
-	key, err := x509.ParsePKCS8PrivateKey(block.Bytes)
-	if err != nil {
-		return nil, err
-	}
-	return key.(crypto.Signer), nil
+	return x509.ParseECPrivateKey(block.Bytes)
 }
 
 func server(t task) *httptest.Server {

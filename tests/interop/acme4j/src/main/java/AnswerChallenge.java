@@ -4,6 +4,7 @@ import java.io.FileInputStream;
 import java.io.FileReader;
 import java.net.URI;
 import java.nio.charset.StandardCharsets;
+import java.security.Security;
 import java.security.cert.CertificateFactory;
 import java.security.cert.X509Certificate;
 import java.util.Properties;
@@ -11,6 +12,7 @@ import java.util.Properties;
 import jakarta.mail.Message;
 import jakarta.mail.Session;
 import jakarta.mail.internet.MimeMessage;
+import org.bouncycastle.jce.provider.BouncyCastleProvider;
 import org.shredzone.acme4j.Login;
 import org.shredzone.acme4j.smime.EmailIdentifier;
 import org.shredzone.acme4j.smime.challenge.EmailReply00Challenge;
@@ -46,6 +48,7 @@ public class AnswerChallenge {
     }
 
     public static void main(String[] arguments) throws Exception {
+        Security.addProvider(new BouncyCastleProvider());
         var task = JSON.parse(System.in);
         var text = task.get("mail").asString().getBytes(StandardCharsets.UTF_8);
         var mail = new MimeMessage(Session.getInstance(new Properties()), new ByteArrayInputStream(text));
