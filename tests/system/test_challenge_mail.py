@@ -200,9 +200,13 @@ def test_smime_carries_its_chain_and_uses_sha256(authority):
     assert "sha256 (2.16.840.1.101.3.4.2.1)" in text and "sha1" not in text.replace("sha1With", "").lower()
 
 
-def test_r23_rfc7508_fields_in_a_signed_attribute(authority):
-    """Where acme4j-smime looks for them; read back by openssl."""
-    made = signed_mail(authority, "-r", FROM)
+LONG = "a" * 64 + "@" + ".".join(["b" * 60] * 4) + ".example"
+
+
+@pytest.mark.parametrize("reply_to", [FROM, "a" * 50 + "@" + "b" * 55 + ".example", LONG])
+def test_r23_rfc7508_fields_in_a_signed_attribute(authority, reply_to):
+    """Where acme4j-smime looks for them; read back by openssl. Lengths below 128, below 256 and above."""
+    made = signed_mail(authority, "-r", reply_to)
     text = subprocess.run(["openssl", "cms", "-cmsout", "-print", "-noout"], input=made["mail"].encode(), check=True,
                           stdout=subprocess.PIPE).stdout.decode("utf-8", "replace")
     signed = text[text.index("signedAttrs:"):text.index("unsignedAttrs:")]
