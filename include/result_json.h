@@ -34,8 +34,11 @@ char *result_json_encode(const struct reply_record *record) MUST_CHECK;
  */
 bool result_json_problem_detail(struct span body, char out[static RESULT_DETAIL_MAX_BYTES + 1]);
 
-/* What a recorded result tells of how its mail came; texts that were null are "". */
+/* What a recorded result tells of its mail and of how it came; texts that were null are "". */
 struct result_envelope {
+    char id[REPLY_RECORD_ID_BYTES + 1];
+    char author[MAILBOX_MAX_BYTES + 1];
+    char queue_id[64];
     char recipient[MAILBOX_MAX_BYTES + 1];
     char sender[1024];
     char client_address[64];
@@ -46,6 +49,14 @@ struct result_envelope {
 
 /* Reads a result object, or the payload of a JWS of one. False: it is neither. */
 bool result_json_read_envelope(struct span text, struct result_envelope *out);
+
+/* What answer.json of an evidence folder tells. False: it is none. */
+struct result_answer {
+    int status;
+    unsigned attempts;
+    char detail[RESULT_DETAIL_MAX_BYTES + 1];
+};
+bool result_json_read_answer(struct span text, struct result_answer *out);
 
 const char *result_json_library_text(void);
 

@@ -240,6 +240,7 @@ static int serve_until_signalled(struct settings *settings)
     if (server.runtime == NULL) {
         int code = complain(EX_CONFIG, "configuration", strbuf_string(&error));
         strbuf_clear(&error);
+        metrics_free(server.metrics);
         return code;
     }
     pthread_t thread;

@@ -2,7 +2,9 @@
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sysexits.h>
+#include <unistd.h>
 
 #include "daemon.h"
 #include "milter_glue.h"
@@ -28,7 +30,7 @@ struct call {
     const char *replay;
 };
 
-enum { OPTION_REPLAY = 256, VERSION_MAX_BYTES = 256 };
+enum { OPTION_REPLAY = 256, OPTION_EXPLAIN, VERSION_MAX_BYTES = 256 };
 
 static const struct option long_options[] = {
     {"config", required_argument, NULL, 'c'},
@@ -42,6 +44,7 @@ static const struct option long_options[] = {
     {"post", no_argument, NULL, 'p'},
     {"version", no_argument, NULL, 'V'},
     {"replay", required_argument, NULL, OPTION_REPLAY},
+    {"explain", no_argument, NULL, OPTION_EXPLAIN},
     {"help", no_argument, NULL, 'h'},
     {NULL, 0, NULL, 0},
 };
@@ -49,8 +52,9 @@ static const struct option long_options[] = {
 static const char usage_text[] =
     "Usage: acme-milter [-f] [-c FILE]\n"
     "       acme-milter -n [-c FILE]\n"
-    "       acme-milter -t [-c FILE] [-D DNSFILE] [-s SENDER] [-r RECIPIENT] [-a CLIENT-IP] [-p] MESSAGE...\n"
-    "       acme-milter -t [-c FILE] --replay FOLDER\n"
+    "       acme-milter -t [-c FILE] [-D DNSFILE] [-s SENDER] [-r RECIPIENT] [-a CLIENT-IP] [-p] [--explain] "
+    "MESSAGE...\n"
+    "       acme-milter -t [-c FILE] [--explain] --replay FOLDER\n"
     "       acme-milter -V\n"
     "\n"
     "  -c, --config FILE            configuration, default " SETTINGS_DEFAULT_FILE "\n"
@@ -62,6 +66,7 @@ static const char usage_text[] =
     "  -r, --recipient RECIPIENT    challenge address they came to, default the first one configured\n"
     "  -a, --client-address IP      address they came from\n"
     "      --replay FOLDER          judge a reply again from its evidence folder\n"
+    "      --explain                say for people, step by step, what was found and why\n"
     "  -p, --post                   also post passing ones to the ACME server\n"
     "  -V, --version                version, and the libraries in use\n"
     "  -h, --help                   this text\n";
@@ -108,6 +113,9 @@ static bool take_option(struct call *call, int option)
     case OPTION_REPLAY:
         call->replay = optarg;
         return true;
+    case OPTION_EXPLAIN:
+        call->test.explains = true;
+        return true;
     default:
         return false;
     }
@@ -123,7 +131,8 @@ static void read_call(struct call *call, int argc, char **argv)
         }
     }
     bool needs_files = call->action == ACTION_TEST && call->replay == NULL;
-    if (needs_files != (optind < argc) || (call->replay != NULL && call->action != ACTION_TEST))
+    bool is_for_test = call->replay != NULL || call->test.explains;
+    if (needs_files != (optind < argc) || (is_for_test && call->action != ACTION_TEST))
         call->action = ACTION_USAGE;
 }
 
@@ -160,7 +169,7 @@ static int run_configured(const struct call *call, char *const *files, int count
 {
     struct strbuf error;
     if (call->replay != NULL)
-        return replay_run(call->replay, call->file);
+        return replay_run(call->replay, call->file, &call->test);
     strbuf_init(&error, 2 * SETTINGS_LINE_MAX_BYTES);
     struct settings *settings = settings_load(call->file, &error);
     if (settings == NULL)
@@ -175,10 +184,20 @@ static int run_configured(const struct call *call, char *const *files, int count
     return daemon_run(settings, call->stays_in_foreground);
 }
 
-int main(int argc, char **argv)
+/* https://no-color.org: set, to whatever but nothing. */
+static bool wants_colour(char *const *environment)
+{
+    for (; *environment != NULL; environment++)
+        if (strncmp(*environment, "NO_COLOR=", 9) == 0 && (*environment)[9] != '\0')
+            return false;
+    return isatty(STDOUT_FILENO) == 1;
+}
+
+int main(int argc, char **argv, char **environment)
 {
     struct call call = {.action = ACTION_SERVE, .file = SETTINGS_DEFAULT_FILE};
     read_call(&call, argc, argv);
+    call.test.has_colour = wants_colour(environment);
     switch (call.action) {
     case ACTION_HELP:
         (void)fputs(usage_text, stdout);

@@ -54,7 +54,28 @@ static struct settings *load_settings(const struct result_envelope *envelope, co
     return settings;
 }
 
-int replay_run(const char *folder, const char *fallback)
+/* False where the ACME server never answered, or nobody could write it down. */
+static bool read_answer(const char *folder, struct endpoint_answer *answer)
+{
+    char path[PATH_BYTES];
+    struct strbuf text;
+    struct result_answer recorded;
+    strbuf_init(&text, RESULT_FILE_MAX_BYTES);
+    bool ok = join(folder, "answer.json", path) && access(path, R_OK) == 0 &&
+              test_mode_read_file(path, &text) && result_json_read_answer(strbuf_view(&text), &recorded);
+    strbuf_clear(&text);
+    if (!ok)
+        return false;
+    *answer = (struct endpoint_answer){
+        .outcome = endpoint_outcome_of_status(recorded.status),
+        .http_status = recorded.status,
+        .attempts = recorded.attempts,
+    };
+    (void)snprintf(answer->detail, sizeof answer->detail, "%s", recorded.detail);
+    return true;
+}
+
+int replay_run(const char *folder, const char *fallback, const struct test_mode_options *given)
 {
     struct result_envelope envelope;
     char message[PATH_BYTES], dns[PATH_BYTES];
@@ -64,12 +85,17 @@ int replay_run(const char *folder, const char *fallback)
     struct settings *settings = load_settings(&envelope, fallback);
     if (settings == NULL)
         return EX_CONFIG;
+    struct endpoint_answer answer;
     const struct test_mode_options options = {
         .dns_file = dns,
         .sender = envelope.sender,
         .recipient = envelope.recipient,
         .client_address = envelope.client_address,
         .wanted_verdict = envelope.verdict,
+        .explains = given->explains,
+        .has_colour = given->has_colour,
+        .is_record = true,
+        .recorded = given->explains && read_answer(folder, &answer) ? &answer : NULL,
     };
     char *const files[] = {message};
     return test_mode_run(settings, &options, files, 1);

@@ -5,13 +5,13 @@
 #ifndef REPLAY_H
 #define REPLAY_H
 
-#include "settings.h"
+#include "test_mode.h"
 
 /*
  * With the settings that the recorded result names, or, if it names none, those of the file fallback. Prints
- * the result object; exit code as test_mode_run, but 1 also where the verdict is not the recorded one, which
- * is then said on standard error.
+ * the result object, or, if that is wanted, an explanation; exit code as test_mode_run, but 1 also where the
+ * verdict is not the recorded one, which is then said on standard error.
  */
-int replay_run(const char *folder, const char *fallback);
+int replay_run(const char *folder, const char *fallback, const struct test_mode_options *given);
 
 #endif

@@ -122,16 +122,13 @@ static void add_answer_to_evidence(const char *path, const struct endpoint_answe
     strbuf_clear(&text);
 }
 
-static void map_answer(struct metrics *metrics, const struct endpoint_answer *got,
-                       struct session_outcome *outcome)
+void session_report_map_answer(const struct endpoint_answer *got, struct session_outcome *outcome)
 {
     switch (got->outcome) {
     case OUTCOME_OK:
-        metrics_count_answer(metrics, METRICS_ANSWER_ACCEPTED);
         *outcome = (struct session_outcome){.action = SESSION_ACTION_ACCEPT};
         return;
     case OUTCOME_REJECTED:
-        metrics_count_answer(metrics, METRICS_ANSWER_REFUSED);
         answer(outcome, SESSION_ACTION_REJECT, 550, "5.7.1",
                got->detail[0] != '\0'
                    ? got->detail
@@ -139,9 +136,6 @@ static void map_answer(struct metrics *metrics, const struct endpoint_answer *go
                      "used or expired: ask for a new one.");
         return;
     case OUTCOME_BROKEN_INPUT:
-        metrics_count_answer(metrics, METRICS_ANSWER_CREDENTIALS);
-        log_write(LOG_LEVEL_ERROR, "endpoint-credentials status=%d error=\"%s\"", got->http_status,
-                  got->error);
         session_report_put_off(
             outcome, "4.3.5",
             "The certificate authority's mail system is set up wrong. The mail will be tried again.");
@@ -151,12 +145,34 @@ static void map_answer(struct metrics *metrics, const struct endpoint_answer *go
     case OUTCOME_TEMPORARY:
         break;
     }
-    metrics_count_answer(metrics, METRICS_ANSWER_UNAVAILABLE);
-    log_write(LOG_LEVEL_WARNING, "endpoint-unavailable status=%d attempts=%u error=\"%s\"", got->http_status,
-              got->attempts, got->error);
     session_report_put_off(
         outcome, "4.3.0",
         "The certificate authority's server cannot be reached just now. The mail will be tried again.");
+}
+
+/* Counts an answer, and tells the log of one that the administrator should know of. */
+static void note_answer(struct metrics *metrics, const struct endpoint_answer *got)
+{
+    switch (got->outcome) {
+    case OUTCOME_OK:
+        metrics_count_answer(metrics, METRICS_ANSWER_ACCEPTED);
+        return;
+    case OUTCOME_REJECTED:
+        metrics_count_answer(metrics, METRICS_ANSWER_REFUSED);
+        return;
+    case OUTCOME_BROKEN_INPUT:
+        metrics_count_answer(metrics, METRICS_ANSWER_CREDENTIALS);
+        log_write(LOG_LEVEL_ERROR, "endpoint-credentials status=%d error=\"%s\"", got->http_status,
+                  got->error);
+        return;
+    case OUTCOME_INTERNAL:
+    case OUTCOME_ABSENT:
+    case OUTCOME_TEMPORARY:
+        break;
+    }
+    metrics_count_answer(metrics, METRICS_ANSWER_UNAVAILABLE);
+    log_write(LOG_LEVEL_WARNING, "endpoint-unavailable status=%d attempts=%u error=\"%s\"", got->http_status,
+              got->attempts, got->error);
 }
 
 static void post(struct session *s, const char *body, void (*progress)(void *), void *context)
@@ -213,10 +229,12 @@ static void post_and_answer(struct session *s, void (*progress)(void *), void *c
             refuse(r, outcome);
     } else {
         post(s, body, progress, context);
-        if (is_pass)
-            map_answer(s->runtime->metrics, &r->answer, outcome);
-        else
+        if (is_pass) {
+            note_answer(s->runtime->metrics, &r->answer);
+            session_report_map_answer(&r->answer, outcome);
+        } else {
             refuse(r, outcome);
+        }
         add_answer_to_evidence(evidence, &r->answer);
     }
     if (body != r->result)

@@ -8,6 +8,8 @@
 #include "session_internal.h"
 
 void session_report_put_off(struct session_outcome *outcome, const char *enhanced, const char *text);
+/* The SMTP answer that an answer of the ACME server to a passing reply means. */
+void session_report_map_answer(const struct endpoint_answer *got, struct session_outcome *outcome);
 void session_report_fill_record(struct session *s);
 /* Makes id and result object; false: out of memory. */
 bool session_report_encode(struct session *s);

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sysexits.h>
 
+#include "explain.h"
 #include "mail_file.h"
 
 enum { FILE_MAX_BYTES = 64 * 1024 * 1024, CHUNK_BYTES = 65536, ALL_PASS = 0, ANY_REJECT = 1 };
@@ -65,8 +66,25 @@ static int exit_code_of(const struct session *s, const struct session_outcome *o
     return ALL_PASS;
 }
 
+static bool print_explanation(const struct session *s, const struct session_outcome *outcome,
+                              const struct test_mode_options *options, const char *path)
+{
+    struct strbuf text;
+    const struct explain_options how = {
+        .title = path,
+        .has_colour = options->has_colour,
+        .is_record = options->is_record,
+        .recorded = options->recorded,
+    };
+    strbuf_init(&text, EXPLAIN_MAX_BYTES);
+    bool ok = explain_append(s, outcome, &how, &text) && fputs(strbuf_string(&text), stdout) >= 0 &&
+              fflush(stdout) == 0;
+    strbuf_clear(&text);
+    return ok;
+}
+
 static int judge_mail(struct session *s, struct runtime *runtime, const struct test_mode_options *options,
-                      const char *recipient, struct span mail)
+                      const char *recipient, const char *path, struct span mail)
 {
     struct session_outcome outcome;
     session_connect(s, NULL, options->client_address);
@@ -78,7 +96,9 @@ static int judge_mail(struct session *s, struct runtime *runtime, const struct t
     }
     mail_file_feed(s, mail);
     session_judge(s, NULL, NULL, &outcome);
-    if (session_result(s) != NULL)
+    if (options->explains && !print_explanation(s, &outcome, options, path))
+        return EX_SOFTWARE;
+    if (!options->explains && session_result(s) != NULL)
         (void)printf("%s\n", session_result(s));
     (void)fflush(stdout);
     if (session_verdict(s) == VERDICT_PASS && outcome.code != 0)
@@ -105,7 +125,7 @@ static int judge_file(struct runtime *runtime, const struct test_mode_options *o
         code = EX_SOFTWARE;
     else if (test_mode_read_file(path, &raw))
         code = to_crlf(strbuf_view(&raw), &mail)
-                   ? judge_mail(s, runtime, options, recipient, strbuf_view(&mail))
+                   ? judge_mail(s, runtime, options, recipient, path, strbuf_view(&mail))
                    : EX_SOFTWARE;
     session_free(s);
     strbuf_clear(&raw);
@@ -140,6 +160,8 @@ int test_mode_run(struct settings *settings, const struct test_mode_options *opt
     char recipient[MAILBOX_MAX_BYTES + 1];
     strbuf_init(&error, SETTINGS_LINE_MAX_BYTES);
     first_challenge(settings, recipient);
+    if (options->explains)
+        log_set_level(LOG_LEVEL_WARNING);
     struct runtime *runtime =
         runtime_new(settings, options->does_post ? RUNTIME_PURPOSE_POST : RUNTIME_PURPOSE_JUDGE,
                     options->dns_file, NULL, &error);

@@ -384,7 +384,7 @@ static long perform(CURL *easy, struct attempt *a)
 
 /* Contract section 5. What is neither a yes nor a no of its table is no answer worth the name: asked again.
  */
-static enum outcome outcome_of(long status)
+enum outcome endpoint_outcome_of_status(long status)
 {
     switch (status) {
     case 200:
@@ -408,7 +408,7 @@ static enum outcome outcome_of(long status)
 
 static void judge(const struct attempt *a, long status, struct endpoint_answer *answer)
 {
-    answer->outcome = a->is_peer_wrong ? OUTCOME_BROKEN_INPUT : outcome_of(status);
+    answer->outcome = a->is_peer_wrong ? OUTCOME_BROKEN_INPUT : endpoint_outcome_of_status(status);
     answer->detail[0] = '\0';
     if (status == 0) {
         (void)snprintf(answer->error, sizeof answer->error, "%s", a->error);

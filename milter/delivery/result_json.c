@@ -448,11 +448,29 @@ bool result_json_read_envelope(struct span text, struct result_envelope *out)
     copy_text(json_object_get(result, "challengeAddress"), out->recipient, sizeof out->recipient);
     copy_text(json_object_get(result, "verdict"), out->verdict, sizeof out->verdict);
     copy_text(json_object_get(smtp, "mailFrom"), out->sender, sizeof out->sender);
+    copy_text(json_object_get(smtp, "queueId"), out->queue_id, sizeof out->queue_id);
+    copy_text(json_object_get(result, "id"), out->id, sizeof out->id);
+    copy_text(json_object_get(result, "from"), out->author, sizeof out->author);
     copy_text(json_object_get(smtp, "clientAddress"), out->client_address, sizeof out->client_address);
     copy_settings(json_object_get(result, "settings"), out->settings, sizeof out->settings);
     bool ok =
         received != NULL && clock_parse_rfc3339(received, &out->received_at) && out->recipient[0] != '\0';
     json_decref(result);
+    return ok;
+}
+
+bool result_json_read_answer(struct span text, struct result_answer *out)
+{
+    json_t *answer = text.len > 0 ? json_loadb(text.data, text.len, 0, NULL) : NULL;
+    const json_t *status = json_object_get(answer, "status");
+    bool ok = json_is_integer(status) && json_integer_value(status) >= 0 && json_integer_value(status) < 1000;
+    memset(out, 0, sizeof *out);
+    if (ok) {
+        out->status = (int)json_integer_value(status);
+        out->attempts = (unsigned)json_integer_value(json_object_get(answer, "attempts"));
+        copy_text(json_object_get(answer, "detail"), out->detail, sizeof out->detail);
+    }
+    json_decref(answer);
     return ok;
 }
 

@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""-t --explain: what it says to people, and that it changes nothing for programs."""
+import os
+import pty
+import re
+import subprocess
+
+import pytest
+
+from harness import mail, milter, signer
+from harness.process import wait_for
+from test_cli import AUTHOR, CA, CHALLENGE, DIGEST, DOMAIN, TOKEN, conf, dns, message  # noqa: F401 pylint: disable=unused-import
+from test_evidence import signed_reply, with_evidence  # noqa: F401 pylint: disable=unused-import
+
+STEPS = ["How the mail came", "The challenge that it answers", "The ACME response in its text", "The author",
+         "DKIM signatures", "DMARC", "Findings", "The verdict"]
+
+
+def explain(conf, dns, *arguments, **how):
+    done = milter.run("-t", "--explain", "-c", conf, "-D", dns, *arguments, **how)
+    return done.returncode, done.stdout.decode("ascii")
+
+
+def rows(text, step):
+    """The rows of a step as (label, value), wrapped lines joined."""
+    part = re.search(rf"^\d+\. {re.escape(step)}\n((?:   .*\n)+)", text, re.M).group(1)
+    found = []
+    for line in part.splitlines():
+        label, value = line[3:23].strip(), line[23:]
+        if label or not found:
+            found.append([label, value])
+        else:
+            found[-1][1] += " " + value
+    return [tuple(row) for row in found]
+
+
+def row(text, step, label):
+    return dict(rows(text, step))[label]
+
+
+def test_explains_each_step_of_a_pass(conf, dns, message):
+    code, text = explain(conf(), dns(), "-s", AUTHOR, "-a", "192.0.2.7", message())
+    assert code == 0 and text.splitlines()[0].endswith("mail.eml: pass")
+    assert re.findall(r"^\d+\. (.*)", text, re.M) == STEPS + ["What the sender is told"]
+    assert row(text, STEPS[0], "challenge address") == CA and row(text, STEPS[0], "MAIL FROM") == f"<{AUTHOR}>"
+    assert "192.0.2.7" in row(text, STEPS[0], "client")
+    assert row(text, STEPS[1], "Subject").endswith(TOKEN) and row(text, STEPS[1], "token-part1") == f"{TOKEN} (192 bits)"
+    assert row(text, STEPS[2], "digest").startswith(DIGEST) and row(text, STEPS[3], "author") == AUTHOR
+    dkim, dmarc = dict(rows(text, STEPS[4])), dict(rows(text, STEPS[5]))
+    assert dkim["signature"] == f"d={DOMAIN} s=rsa2048 a=rsa-sha256: pass the verdict rests on this one"
+    assert dkim["key"] == f"rsa2048._domainkey.{DOMAIN}, 2048 bits, DNSSEC: insecure"
+    assert dkim["DNS said"].startswith(f"rsa2048._domainkey.{DOMAIN} ") and "v=DKIM1" in dkim["DNS said"]
+    assert dmarc["record"].startswith(f"at _dmarc.{DOMAIN}") and "v=DMARC1; p=reject" in dmarc["DNS said"]
+    assert dmarc["result"] == "pass" and dmarc["policy"].startswith("reject")
+    assert row(text, STEPS[7], "verdict") == "pass"
+    assert row(text, "What the sender is told", "SMTP answer") == "250: taken"
+
+
+def test_a_refusal_says_what_the_sender_was_told(conf, dns, message):
+    code, text = explain(conf(), dns(), message(sign=False))
+    told = milter.run("-t", "-c", conf(), "-D", dns(), message(sign=False))
+    assert code == told.returncode == 1
+    assert row(text, STEPS[6], "dkim-none") == "reject" and row(text, STEPS[4], "none")
+    assert row(text, STEPS[7], "because").startswith("of dkim-none, the first that rejects")
+    answer = row(text, "What the sender is told", "SMTP answer")
+    assert answer.startswith("550 5.7.20 ") and answer.endswith(" [dkim-none]")
+    assert f'"{answer[len("550 5.7.20 "):]}"'.encode() in told.stdout
+
+
+def test_temporary_errors_keep_their_exit_code(conf, dns, message):
+    code, text = explain(conf("DNSTimeout 1s"), dns(key=f"rsa2048._domainkey.{DOMAIN} SERVFAIL"), message())
+    assert code == 75
+    assert row(text, STEPS[6], "dkim-temperror") == "temporary"
+    assert row(text, STEPS[4], "DNS said") == f"rsa2048._domainkey.{DOMAIN} SERVFAIL"
+    assert "tries again by itself" in row(text, "What the sender is told", "the sender has to")
+
+
+@pytest.mark.parametrize("lines, severity, why", [
+    ([], "note", "Policy interop says so; rfc8823: reject; strict: reject"),
+    (["Policy rfc8823"], "reject", "Policy rfc8823 says so; interop: note"),
+    (["OnFinding to-mismatch reject"], "reject", "OnFinding says so"),
+])
+def test_why_a_finding_has_its_severity(conf, dns, message, lines, severity, why):
+    _, text = explain(conf(*lines), dns(), message(To="other@" + DOMAIN))
+    found = rows(text, STEPS[6])
+    at = found.index(("to-mismatch", severity))
+    assert found[at + 1] == ("why", why)
+    assert found[at + 2][0] == "text" and found[at + 3] == ("rule", "RFC 8823 3.2 (3)")
+
+
+def test_a_fixed_finding_says_so(conf, dns, message):
+    _, text = explain(conf(), dns(), message(sign=False))
+    found = rows(text, STEPS[6])
+    assert found[found.index(("dkim-none", "reject")) + 1][1].startswith("fixed: ")
+
+
+def test_a_signature_of_another_domain_is_named_and_why_it_does_not_count(conf, dns, tmp_path, keys):
+    file = tmp_path / "other.eml"
+    file.write_bytes(signer.sign(mail.reply(CHALLENGE, DIGEST).bytes(), keys["rsa2048"], "esp.example", "rsa2048"))
+    code, text = explain(conf(), dns(), file)
+    assert code == 1 and ("dkim-unaligned", "reject") in rows(text, STEPS[6])
+    assert row(text, STEPS[4], "signature") == ("d=esp.example s=rsa2048 a=rsa-sha256: not verified "
+                                                "not used: its d= is not the author's domain itself, so it is not verified")
+
+
+def test_hostile_bytes_reach_no_terminal(conf, dns, message):
+    code, text = explain(conf(), dns(), message(Subject="\x1b[31mACME: \x07\x9b" + TOKEN, sign=False), "-s", "\x1b]0;x\x07@b")
+    assert code == 1 and re.fullmatch(r"[ -~\n]+", text)
+    assert "\\x1b[31mACME" in row(text, STEPS[1], "Subject")
+
+
+def test_what_is_no_mail_is_explained_too(conf, dns, tmp_path):
+    for number, content in enumerate((b"", b"\0" * 100, b"\xff" * 5000, b"A: b\r\n" * 5000)):
+        file = tmp_path / f"{number}.eml"
+        file.write_bytes(content)
+        code, text = explain(conf(), dns(), file)
+        assert code == 1 and re.fullmatch(r"[ -~\n]+", text) and row(text, STEPS[7], "verdict") == "reject"
+
+
+def on_a_terminal(*arguments, **environment):
+    """What the program writes to a terminal of ours."""
+    master, slave = pty.openpty()
+    process = subprocess.Popen([milter.program(), *map(str, arguments)], stdout=slave, stderr=subprocess.DEVNULL,
+                               env={**os.environ, **environment})
+    os.close(slave)
+    text = b""
+    try:
+        while True:
+            text += os.read(master, 65536)
+    except OSError:  # the other end is closed
+        pass
+    os.close(master)
+    assert process.wait(60) == 0
+    return text
+
+
+def test_colour_only_on_a_terminal_that_wants_it(conf, dns, message):
+    arguments = ("-t", "--explain", "-c", conf(), "-D", dns(), message())
+    assert b"\x1b[" in on_a_terminal(*arguments, NO_COLOR="")
+    assert b"\x1b[" not in on_a_terminal(*arguments, NO_COLOR="1")
+    assert b"\x1b" not in milter.run(*arguments).stdout
+
+
+def test_explain_is_for_tests_only(conf):
+    done = milter.run("-n", "--explain", "-c", conf())
+    assert (done.returncode, done.stdout) == (64, b"")
+
+
+def test_an_evidence_folder_says_what_the_acme_server_answered(mx, new_exchange, with_evidence):
+    server, folder = with_evidence
+    good, second = new_exchange(), new_exchange()
+    with mx.with_milter(server):
+        assert mx.send(good, signed_reply(good)).code == 250
+        wrong = DIGEST  # of another challenge
+        refused = mx.send(second, second.sign(mail.reply(second.challenge, wrong)))
+        assert refused.code == 550
+        wait_for(lambda: len(list(folder.rglob("answer.json"))) == 2, "both answers follow")
+    texts = {}
+    for place in {path.parent for path in folder.rglob("answer.json")}:
+        done = milter.run("-t", "--explain", "-c", server.conf, "--replay", place)
+        assert done.returncode == 0, done.stderr
+        text = done.stdout.decode("ascii")
+        texts[row(text, STEPS[2], "digest")[:43]] = text
+        assert row(text, STEPS[7], "verdict") == "pass"
+    told = "What the sender was told"
+    assert re.match(r"HTTP 20\d, 1 attempts", row(texts[good.digest], told, "ACME server"))
+    assert row(texts[good.digest], told, "SMTP answer") == "250: taken"
+    assert row(texts[wrong], told, "SMTP answer").startswith("550 5.7.1 ")
+    (next(path for path in folder.rglob("answer.json"))).unlink()
+    place = next(path.parent for path in folder.rglob("message.eml") if not (path.parent / "answer.json").exists())
+    text = milter.run("-t", "--explain", "-c", server.conf, "--replay", place).stdout.decode()
+    assert "not recorded" in row(text, told, "ACME server") and "SMTP answer" not in dict(rows(text, told))
