@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "daemon.h"
+#include "find.h"
 #include "milter_glue.h"
 #include "org_domain.h"
 #include "replay.h"
@@ -17,6 +18,7 @@ enum action {
     ACTION_SERVE = 1,
     ACTION_CHECK,
     ACTION_TEST,
+    ACTION_FIND,
     ACTION_VERSION,
     ACTION_HELP,
     ACTION_USAGE,
@@ -28,9 +30,10 @@ struct call {
     bool stays_in_foreground;
     struct test_mode_options test;
     const char *replay;
+    const char *wanted; /* --find */
 };
 
-enum { OPTION_REPLAY = 256, OPTION_EXPLAIN, VERSION_MAX_BYTES = 256 };
+enum { OPTION_REPLAY = 256, OPTION_EXPLAIN, OPTION_FIND, VERSION_MAX_BYTES = 256 };
 
 static const struct option long_options[] = {
     {"config", required_argument, NULL, 'c'},
@@ -45,6 +48,7 @@ static const struct option long_options[] = {
     {"version", no_argument, NULL, 'V'},
     {"replay", required_argument, NULL, OPTION_REPLAY},
     {"explain", no_argument, NULL, OPTION_EXPLAIN},
+    {"find", required_argument, NULL, OPTION_FIND},
     {"help", no_argument, NULL, 'h'},
     {NULL, 0, NULL, 0},
 };
@@ -55,6 +59,7 @@ static const char usage_text[] =
     "       acme-milter -t [-c FILE] [-D DNSFILE] [-s SENDER] [-r RECIPIENT] [-a CLIENT-IP] [-p] [--explain] "
     "MESSAGE...\n"
     "       acme-milter -t [-c FILE] [--explain] --replay FOLDER\n"
+    "       acme-milter [-c FILE] --find ID|QUEUE-ID|ADDRESS\n"
     "       acme-milter -V\n"
     "\n"
     "  -c, --config FILE            configuration, default " SETTINGS_DEFAULT_FILE "\n"
@@ -68,6 +73,7 @@ static const char usage_text[] =
     "      --replay FOLDER          judge a reply again from its evidence folder\n"
     "      --explain                say for people, step by step, what was found and why\n"
     "  -p, --post                   also post passing ones to the ACME server\n"
+    "      --find WHAT              find replies in the evidence, by id, queue id or address\n"
     "  -V, --version                version, and the libraries in use\n"
     "  -h, --help                   this text\n";
 
@@ -113,6 +119,9 @@ static bool take_option(struct call *call, int option)
     case OPTION_REPLAY:
         call->replay = optarg;
         return true;
+    case OPTION_FIND:
+        call->wanted = optarg;
+        return set_action(call, ACTION_FIND);
     case OPTION_EXPLAIN:
         call->test.explains = true;
         return true;
@@ -179,6 +188,8 @@ static int run_configured(const struct call *call, char *const *files, int count
         return EX_CONFIG;
     if (call->action == ACTION_CHECK)
         return check_config(settings);
+    if (call->action == ACTION_FIND)
+        return find_run(settings, call->wanted);
     if (call->action == ACTION_TEST)
         return test_mode_run(settings, &call->test, files, count);
     return daemon_run(settings, call->stays_in_foreground);
@@ -210,6 +221,7 @@ int main(int argc, char **argv, char **environment)
     case ACTION_SERVE:
     case ACTION_CHECK:
     case ACTION_TEST:
+    case ACTION_FIND:
         break;
     }
     return run_configured(&call, argv + optind, argc - optind);

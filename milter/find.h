@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * acme-milter --find: replies in the evidence, by id, queue id or address.
+ */
+#ifndef FIND_H
+#define FIND_H
+
+#include "settings.h"
+
+/*
+ * Prints a line for each reply in EvidenceDirectory and EvidenceLog that wanted names, the newest last. What
+ * cannot be read is named on standard error. 0: found; 1: not found; EX_NOINPUT: not found, but not all could
+ * be read; EX_CONFIG: no evidence is configured. Takes settings.
+ */
+int find_run(struct settings *settings, const char *wanted);
+
+#endif
