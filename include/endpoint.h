@@ -21,15 +21,26 @@ struct endpoint_options {
     int64_t timeout_ms;     /* one attempt */
     int64_t retry_for_ms;   /* all of them */
     const char *token_file; /* bearer token, read by endpoint_new; NULL: none */
-    const char *ca_file;    /* https; NULL: the system's */
+    size_t token_min_bytes;
+    const char *signature_field; /* not NULL: the token is no bearer token but the key of an HMAC-SHA256 of
+                                    the body, which this field carries as "sha256=" and hex */
+    const char *ca_file;         /* https; NULL: the system's */
     const char *certificate_file;
     const char *key_file;
+};
+
+/* A further header field of the request; its value is printable ASCII and not empty. */
+struct endpoint_field {
+    const char *name;
+    const char *value;
 };
 
 struct endpoint_request {
     const char *id;           /* Idempotency-Key */
     const char *content_type; /* "application/json" */
     struct span body;
+    const struct endpoint_field *fields;
+    size_t field_count;
     void (*progress)(void *context); /* called about once a second while waiting; may be NULL */
     void *context;
 };
@@ -52,6 +63,13 @@ enum outcome endpoint_outcome_of_status(long status);
 
 /* Whether the text is an endpoint's URL; *why says what is wrong. */
 bool endpoint_url_is_valid(const char *url, const char **why);
+
+/*
+ * Whether a file holds a token: OUTCOME_OK, OUTCOME_BROKEN_INPUT, or OUTCOME_ABSENT where it cannot be read
+ * or is no regular file, which says nothing about the user that the milter will run as. error tells why not.
+ */
+enum outcome endpoint_token_check(const char *path, size_t min_bytes,
+                                  char error[static ENDPOINT_ERROR_BYTES]) MUST_CHECK;
 
 bool endpoint_start_library(void); /* once, before threads */
 void endpoint_stop_library(void);

@@ -29,6 +29,14 @@ bool result_json_make_id(const struct reply_record *record,
 char *result_json_encode(const struct reply_record *record) MUST_CHECK;
 
 /*
+ * What akamu's POST /acme/email-webhook takes of a reply that passed. Its "body" is the ACME RESPONSE block
+ * alone, as we read it: akamu takes the first block of a text, knows no quoting, and decodes no padding.
+ * False: no pass, out of memory, or out is full.
+ */
+bool result_json_append_akamu(const struct reply_record *record, struct span in_reply_to,
+                              struct strbuf *out) MUST_CHECK;
+
+/*
  * "detail" (else "title") of a problem document (RFC 9457), made fit for an SMTP answer: printable ASCII, one
  * line, at most RESULT_DETAIL_MAX_BYTES. False if there is none: not JSON, other types, empty.
  */

@@ -10,6 +10,7 @@
 #include "findings.h"
 #include "log.h"
 #include "mailbox.h"
+#include "post_format.h"
 
 enum {
     SETTINGS_CHALLENGES_MAX = 256,
@@ -33,12 +34,6 @@ enum settings_on_reject {
 enum settings_mode {
     SETTINGS_MODE_ENFORCE = 1,
     SETTINGS_MODE_SHADOW,
-};
-
-enum settings_format {
-    SETTINGS_FORMAT_NATIVE = 1,
-    SETTINGS_FORMAT_AKAMU,
-    SETTINGS_FORMAT_RAPIDMX,
 };
 
 /* "acme@ca.example" or, with an empty local part, "@acme.ca.example". */
@@ -72,7 +67,7 @@ struct settings {
     char *endpoint_ca_file;
     char *endpoint_certificate_file;
     char *endpoint_key_file;
-    int endpoint_format;
+    int endpoint_format; /* enum post_format */
 
     int policy;
     enum severity on_finding[FINDING_END]; /* SEVERITY_UNSET: as the policy says */

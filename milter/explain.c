@@ -327,7 +327,10 @@ static void answer_rows(struct explain_page *p, const struct session *s, const s
 
 static void server_row(struct explain_page *p, const struct endpoint_answer *answer)
 {
-    if (answer->http_status == 0)
+    if (answer->attempts == 0)
+        explain_page_row(p, "ACME server",
+                         SPAN_LITERAL("not asked: EndpointFormat has no words for this reply"));
+    else if (answer->http_status == 0)
         explain_page_format(p, "ACME server", "no answer, %u attempts", answer->attempts);
     else
         explain_page_format(p, "ACME server", "HTTP %d, %u attempts%s%s", answer->http_status,
@@ -349,7 +352,7 @@ static void outcome_step(struct explain_page *p, const struct session *s, const 
     }
     if (options->recorded != NULL && session_verdict(s) == VERDICT_PASS)
         session_report_map_answer(options->recorded, &then);
-    if (options->recorded != NULL || answer->attempts > 0)
+    if (options->recorded != NULL || answer->attempts > 0 || answer->detail[0] != '\0')
         server_row(p, answer);
     else if (session_verdict(s) == VERDICT_PASS)
         explain_page_row(p, "ACME server",

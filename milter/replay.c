@@ -66,8 +66,10 @@ static bool read_answer(const char *folder, struct endpoint_answer *answer)
     strbuf_clear(&text);
     if (!ok)
         return false;
+    /* Refused without asking: EndpointFormat cannot say which challenge is meant. */
+    bool is_own_answer = recorded.attempts == 0 && recorded.detail[0] != '\0';
     *answer = (struct endpoint_answer){
-        .outcome = endpoint_outcome_of_status(recorded.status),
+        .outcome = is_own_answer ? OUTCOME_REJECTED : endpoint_outcome_of_status(recorded.status),
         .http_status = recorded.status,
         .attempts = recorded.attempts,
     };

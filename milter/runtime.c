@@ -27,6 +27,7 @@ static bool open_resolver(struct runtime *r, const char *dns_file, struct strbuf
 static bool open_endpoints(struct runtime *r, struct strbuf *error)
 {
     const struct settings *s = r->settings;
+    const struct post_format_needs *needs = post_format_needs((enum post_format)s->endpoint_format);
     for (size_t i = 0; i < s->endpoint_count; i++) {
         const struct endpoint_options options = {
             .url = s->endpoints[i],
@@ -34,6 +35,8 @@ static bool open_endpoints(struct runtime *r, struct strbuf *error)
             .timeout_ms = s->endpoint_timeout_ms,
             .retry_for_ms = s->endpoint_retry_for_ms,
             .token_file = s->endpoint_token_file,
+            .token_min_bytes = needs->secret_min_bytes,
+            .signature_field = needs->signature_field,
             .ca_file = s->endpoint_ca_file,
             .certificate_file = s->endpoint_certificate_file,
             .key_file = s->endpoint_key_file,

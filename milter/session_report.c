@@ -175,19 +175,65 @@ static void note_answer(struct metrics *metrics, const struct endpoint_answer *g
               got->attempts, got->error);
 }
 
-static void post(struct session *s, const char *body, void (*progress)(void *), void *context)
+/* A format that cannot say which challenge is meant answers by itself. */
+static void post_content(struct session *s, const struct post_format_content *content, enum outcome made,
+                         void (*progress)(void *), void *context)
 {
     struct session_reply *r = s->reply;
     const struct endpoint_request request = {
         .id = r->record.id,
-        .content_type = s->runtime->evidence_key != NULL ? "application/jose+json" : "application/json",
-        .body = span_from_string(body),
+        .content_type = content->content_type,
+        .body = content->body,
+        .fields = content->fields,
+        .field_count = content->field_count,
         .progress = progress,
         .context = context,
     };
+    r->answer = (struct endpoint_answer){.outcome = made};
+    if (made == OUTCOME_OK)
+        endpoint_post(s->runtime->endpoints[r->challenge->endpoint], &request, &r->answer);
+    else
+        (void)snprintf(r->answer.error, sizeof r->answer.error, "out of memory");
+    if (made == OUTCOME_REJECTED) {
+        (void)snprintf(r->answer.detail, sizeof r->answer.detail, "%s", content->refusal);
+        log_write(LOG_LEVEL_WARNING, "endpoint-format reason=in-reply-to");
+    }
+}
+
+static void post(struct session *s, const char *body, void (*progress)(void *), void *context)
+{
+    struct session_reply *r = s->reply;
+    const struct post_format_source source = {
+        .record = &r->record,
+        .header = message_header_bytes(r->message),
+        .body = message_body(r->message),
+        .result = span_from_string(body),
+        .is_signed = s->runtime->evidence_key != NULL,
+    };
+    struct post_format_content content;
     int64_t began = clock_monotonic_ms();
-    endpoint_post(s->runtime->endpoints[r->challenge->endpoint], &request, &r->answer);
+    enum outcome made =
+        post_format_make((enum post_format)s->runtime->settings->endpoint_format, &source, &content);
+    post_content(s, &content, made, progress, context);
+    post_format_clear(&content);
     r->endpoint_ms = clock_monotonic_ms() - began;
+}
+
+/* The ACME server hears of every pass, and of a reject where it has words for one and wants it. */
+static bool is_for_server(const struct session *s)
+{
+    const struct settings *settings = s->runtime->settings;
+    switch (s->reply->record.decision.verdict) {
+    case VERDICT_PASS:
+        return true;
+    case VERDICT_REJECT:
+        return settings->report_rejects &&
+               !post_format_needs((enum post_format)settings->endpoint_format)->is_pass_only;
+    case VERDICT_UNSET:
+    case VERDICT_TEMPERROR:
+        break;
+    }
+    return false;
 }
 
 static void refuse(const struct session_reply *r, struct session_outcome *outcome)
@@ -213,8 +259,7 @@ static void post_and_answer(struct session *s, void (*progress)(void *), void *c
 {
     struct session_reply *r = s->reply;
     bool is_pass = r->record.decision.verdict == VERDICT_PASS;
-    bool is_posted =
-        is_pass || (r->record.decision.verdict == VERDICT_REJECT && s->runtime->settings->report_rejects);
+    bool is_posted = is_for_server(s);
     char evidence[EVIDENCE_PATH_MAX_BYTES];
     char *body = make_body(s);
     if (body == NULL || !write_evidence(s, body, evidence)) {

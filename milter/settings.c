@@ -22,15 +22,20 @@ struct reading {
     const char *path;
     int line;
     struct settings *settings;
-    bool seen[OPTIONS_MAX];
+    int seen_at[OPTIONS_MAX]; /* the line of each option's row; 0: not there */
     struct strbuf *error;
 };
 
-static bool fail(struct reading *r, const char *keyword, const char *why)
+static bool fail_at(struct reading *r, int line, const char *keyword, const char *why)
 {
     strbuf_reset(r->error);
-    (void)strbuf_append_format(r->error, "%s:%d: %s: %s", r->path, r->line, keyword, why);
+    (void)strbuf_append_format(r->error, "%s:%d: %s: %s", r->path, line, keyword, why);
     return false;
+}
+
+static bool fail(struct reading *r, const char *keyword, const char *why)
+{
+    return fail_at(r, r->line, keyword, why);
 }
 
 static const struct settings_option *find_option(struct span keyword)
@@ -99,9 +104,9 @@ static bool read_line(struct reading *r, struct span line)
     const struct settings_option *o = find_option(span_slice(line, 0, end));
     if (o == NULL)
         return fail(r, keyword, "unknown keyword");
-    if (!o->is_repeatable && r->seen[o - settings_options])
+    if (!o->is_repeatable && r->seen_at[o - settings_options] != 0)
         return fail(r, o->keyword, "given twice");
-    r->seen[o - settings_options] = true;
+    r->seen_at[o - settings_options] = r->line;
     struct span value = span_trim(span_slice(line, end, line.len));
     if (value.len == 0)
         return fail(r, o->keyword, "a value is needed");
@@ -125,6 +130,35 @@ static bool read_lines(struct reading *r, FILE *file)
     return ok && (!ferror(file) || fail(r, "line", "cannot read"));
 }
 
+/* The line that is to blame for a setting. */
+static int line_of(const struct reading *r, const char *keyword)
+{
+    int line = r->seen_at[find_option(span_from_string(keyword)) - settings_options];
+    return line != 0 ? line : r->line;
+}
+
+/*
+ * What EndpointFormat needs of the rest. A secret is looked at only where it can be read: a configuration is
+ * also checked by people who may not, and on machines that do not have it.
+ */
+static bool check_format(struct reading *r)
+{
+    const struct settings *s = r->settings;
+    const struct post_format_needs *needs = post_format_needs((enum post_format)s->endpoint_format);
+    int line = line_of(r, "EndpointFormat");
+    char why[ENDPOINT_ERROR_BYTES];
+    if (needs->is_secret_needed && s->endpoint_token_file == NULL)
+        return fail_at(r, line, "EndpointFormat",
+                       "this format needs EndpointTokenFile, the secret shared with the ACME server");
+    if (needs->is_secret_needed &&
+        endpoint_token_check(s->endpoint_token_file, needs->secret_min_bytes, why) == OUTCOME_BROKEN_INPUT)
+        return fail_at(r, line_of(r, "EndpointTokenFile"), "EndpointTokenFile", why);
+    if (needs->is_whole_mail && s->max_message_size > POST_FORMAT_MAIL_MAX_BYTES)
+        return fail_at(r, line_of(r, "MaxMessageSize"), "MaxMessageSize",
+                       "this EndpointFormat takes mails of at most 2047k");
+    return true;
+}
+
 /* What hangs together across lines. */
 static bool check_whole(struct reading *r)
 {
@@ -133,9 +167,7 @@ static bool check_whole(struct reading *r)
         return fail(r, "ChallengeAddress", "at least one is needed");
     if ((s->endpoint_certificate_file == NULL) != (s->endpoint_key_file == NULL))
         return fail(r, "EndpointCertificateFile", "EndpointCertificateFile and EndpointKeyFile go together");
-    if (s->endpoint_format != SETTINGS_FORMAT_NATIVE)
-        return fail(r, "EndpointFormat", "this version has native only");
-    return true;
+    return check_format(r);
 }
 
 /* The settings as they are for one address, on which only describe_judgement may look. */

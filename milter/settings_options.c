@@ -28,9 +28,9 @@ static const struct name_table_row mode_names[] = {
 };
 
 static const struct name_table_row format_names[] = {
-    {SETTINGS_FORMAT_NATIVE, "native"},
-    {SETTINGS_FORMAT_AKAMU, "akamu"},
-    {SETTINGS_FORMAT_RAPIDMX, "rapidmx"},
+    {POST_FORMAT_NATIVE, "native"},
+    {POST_FORMAT_AKAMU, "akamu"},
+    {POST_FORMAT_RAPIDMX, "rapidmx"},
     {0, NULL},
 };
 

@@ -13,6 +13,7 @@
 #include <curl/curl.h>
 
 #include "endpoint_socket.h"
+#include "endpoint_token.h"
 #include "endpoint_url.h"
 #include "endpoint_wait.h"
 
@@ -20,7 +21,6 @@ enum {
     IDLE_MAX = 64, /* handles, each with one connection, that are kept for the next post */
     HEADERS_MAX_BYTES = 64 * 1024,
     FIELD_MAX_BYTES = 8192,
-    TOKEN_MAX_BYTES = 4096,
     RETRY_AFTER_MAX_SECONDS = 3600,
 };
 
@@ -30,6 +30,7 @@ struct endpoint {
     int64_t timeout_ms;
     int64_t retry_for_ms;
     char *token; /* owned, as are the file names; NULL: none */
+    const char *signature_field;
     char *ca_file;
     char *certificate_file;
     char *key_file;
@@ -71,36 +72,6 @@ const char *endpoint_library_text(void)
     return span_starts_nocase(span_from_string(text), prefix) ? text + prefix.len : text;
 }
 
-/* RFC 6750 section 2.1: anything printable but a blank, so that no token breaks out of its header field. */
-static bool is_token(struct span s)
-{
-    for (size_t i = 0; i < s.len; i++)
-        if (s.data[i] <= ' ' || s.data[i] >= 0x7f)
-            return false;
-    return s.len > 0 && s.len < TOKEN_MAX_BYTES;
-}
-
-static bool read_token(const char *path, char **token, char error[static ENDPOINT_ERROR_BYTES])
-{
-    char text[TOKEN_MAX_BYTES];
-    FILE *file = fopen(path, "re");
-    if (file == NULL) {
-        (void)snprintf(error, ENDPOINT_ERROR_BYTES, "%.150s: %m", path);
-        return false;
-    }
-    struct span s = {text, fread(text, 1, sizeof text, file)};
-    bool is_read = ferror(file) == 0;
-    (void)fclose(file); /* it was only read */
-    s = span_trim(s);
-    if (is_read && is_token(s))
-        *token = strndup(s.data, s.len);
-    if (*token == NULL)
-        (void)snprintf(error, ENDPOINT_ERROR_BYTES, "%.150s: no bearer token of printable ASCII in one word",
-                       path);
-    explicit_bzero(text, sizeof text);
-    return *token != NULL;
-}
-
 /* A file that libcurl will read at each connection: better known to be unreadable now than then. */
 static bool keep_file_name(const char *path, char **out, char error[static ENDPOINT_ERROR_BYTES])
 {
@@ -119,8 +90,13 @@ static bool configure(struct endpoint *e, const struct endpoint_options *options
     const char *why;
     e->timeout_ms = options->timeout_ms;
     e->retry_for_ms = options->retry_for_ms;
+    e->signature_field = options->signature_field;
     if (!endpoint_url_parse(options->url, &e->url, &why)) {
         (void)snprintf(error, ENDPOINT_ERROR_BYTES, "%.100s: %s", options->url, why);
+        return false;
+    }
+    if (options->signature_field != NULL && options->token_file == NULL) {
+        (void)snprintf(error, ENDPOINT_ERROR_BYTES, "a signature needs a secret");
         return false;
     }
     if (options->peer_user != NULL && e->url.socket_path[0] == '\0') {
@@ -128,7 +104,8 @@ static bool configure(struct endpoint *e, const struct endpoint_options *options
         return false;
     }
     return endpoint_socket_find_peer(options->peer_user, &e->peer, error) &&
-           (options->token_file == NULL || read_token(options->token_file, &e->token, error)) &&
+           (options->token_file == NULL ||
+            endpoint_token_read(options->token_file, options->token_min_bytes, &e->token, error)) &&
            keep_file_name(options->ca_file, &e->ca_file, error) &&
            keep_file_name(options->certificate_file, &e->certificate_file, error) &&
            keep_file_name(options->key_file, &e->key_file, error);
@@ -309,24 +286,38 @@ static void return_handle(struct endpoint *e, CURL *easy)
     curl_easy_cleanup(easy);
 }
 
-static bool add_field(struct curl_slist **fields, const char *name, const char *value, const char *end)
+static bool add_field(struct curl_slist **fields, const char *name, const char *before, const char *value,
+                      const char *behind)
 {
     char text[FIELD_MAX_BYTES];
-    int len = snprintf(text, sizeof text, "%s%s%s", name, value, end);
+    int len = snprintf(text, sizeof text, "%s:%s%s%s", name, before, value, behind);
     struct curl_slist *grown = len > 0 && (size_t)len < sizeof text ? curl_slist_append(*fields, text) : NULL;
     if (grown != NULL)
         *fields = grown;
     return grown != NULL;
 }
 
+/* Who posts this. */
+static bool add_credentials(struct curl_slist **fields, const struct endpoint *e, struct span body)
+{
+    char mac[ENDPOINT_TOKEN_HMAC_BYTES];
+    if (e->token == NULL)
+        return true;
+    if (e->signature_field == NULL)
+        return add_field(fields, "Authorization", " Bearer ", e->token, "");
+    return endpoint_token_sign(e->token, body, mac) &&
+           add_field(fields, e->signature_field, " sha256=", mac, "");
+}
+
 /* NULL: out of memory. */
 static struct curl_slist *make_fields(const struct endpoint *e, const struct endpoint_request *request)
 {
     struct curl_slist *fields = NULL;
-    bool ok = add_field(&fields, "Content-Type: ", request->content_type, "") &&
-              add_field(&fields, "Idempotency-Key: \"", request->id, "\"") &&
-              add_field(&fields, "Expect:", "", "") &&
-              (e->token == NULL || add_field(&fields, "Authorization: Bearer ", e->token, ""));
+    bool ok = add_field(&fields, "Content-Type", " ", request->content_type, "") &&
+              add_field(&fields, "Idempotency-Key", " \"", request->id, "\"") &&
+              add_field(&fields, "Expect", "", "", "") && add_credentials(&fields, e, request->body);
+    for (size_t i = 0; i < request->field_count && ok; i++)
+        ok = add_field(&fields, request->fields[i].name, " ", request->fields[i].value, "");
     if (ok)
         return fields;
     curl_slist_free_all(fields);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "result_json.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,57 +9,18 @@
 
 #include "base64.h"
 #include "clock.h"
-#include "crypto.h"
 #include "utf8.h"
 
 /* Nothing that comes from a mail need be longer than a line of one (RFC 5322 section 2.1.1). */
-enum { TEXT_MAX_BYTES = 1024, ID_INPUT_MAX_BYTES = 8192, DETAIL_MAX_DOCUMENT_BYTES = 64 * 1024 };
+enum { TEXT_MAX_BYTES = 1024, DETAIL_MAX_DOCUMENT_BYTES = 64 * 1024 };
 
-static const char result_version[] = "1";
 static const struct reply_form no_form;
-
-static bool append_counted(struct strbuf *out, const char *text)
-{
-    struct span s = span_from_string(text);
-    return strbuf_append_format(out, "%zu:", s.len) && strbuf_append(out, s);
-}
 
 static void format_author(const struct reply_form *form, char out[static MAILBOX_MAX_BYTES + 1])
 {
     out[0] = '\0';
     if (form->has_author)
         mailbox_format(&form->author, out);
-}
-
-static bool append_digest(struct strbuf *out, struct span text)
-{
-    uint8_t digest[CRYPTO_SHA256_BYTES];
-    struct crypto_sha256 *hash = crypto_sha256_new();
-    bool ok = hash != NULL && crypto_sha256_add(hash, text) && crypto_sha256_finish(hash, digest) &&
-              base64_append_url(out, (struct span){(const char *)digest, sizeof digest});
-    crypto_sha256_free(hash);
-    return ok;
-}
-
-bool result_json_make_id(const struct reply_record *record, char out[static REPLY_RECORD_ID_BYTES + 1])
-{
-    const struct reply_form *form = record->form != NULL ? record->form : &no_form;
-    char author[MAILBOX_MAX_BYTES + 1];
-    struct strbuf text;
-    struct strbuf id;
-    strbuf_init(&text, ID_INPUT_MAX_BYTES);
-    strbuf_init(&id, REPLY_RECORD_ID_BYTES);
-    format_author(form, author);
-    bool ok = append_counted(&text, result_version) && append_counted(&text, record->challenge_address) &&
-              append_counted(&text, form->has_token ? form->subject.token : NULL) &&
-              append_counted(&text, form->has_digest ? form->block.digest : NULL) &&
-              append_counted(&text, author) && append_counted(&text, form->message_id) &&
-              append_digest(&id, strbuf_view(&text));
-    if (ok)
-        memcpy(out, strbuf_string(&id), REPLY_RECORD_ID_BYTES + 1);
-    strbuf_clear(&text);
-    strbuf_clear(&id);
-    return ok;
 }
 
 /* Each put_* adds a member and returns false when memory is out. */
@@ -369,6 +331,35 @@ char *result_json_encode(const struct reply_record *record)
         text = write_text(object);
     json_decref(object);
     return text;
+}
+
+bool result_json_append_akamu(const struct reply_record *record, struct span in_reply_to, struct strbuf *out)
+{
+    char author[MAILBOX_MAX_BYTES + 1];
+    char block[TEXT_MAX_BYTES];
+    if (record->decision.verdict != VERDICT_PASS || record->chosen == NULL)
+        return false;
+    format_author(record->form, author);
+    (void)snprintf(block, sizeof block, "-----BEGIN ACME RESPONSE-----\n%s\n-----END ACME RESPONSE-----\n",
+                   record->form->block.digest);
+    const struct {
+        const char *name;
+        struct span value;
+    } members[] = {
+        {"from", span_from_string(author)},
+        {"in_reply_to", in_reply_to},
+        {"dkim_domain", span_from_string(record->chosen->domain.name)},
+        {"dkim_status", SPAN_LITERAL("pass")},
+        {"body", span_from_string(block)},
+    };
+    json_t *object = json_object();
+    bool ok = object != NULL;
+    for (size_t i = 0; i < sizeof members / sizeof *members && ok; i++)
+        ok = put(object, members[i].name, text_value(members[i].value));
+    ok = ok && json_dump_callback(object, append_piece, out, JSON_COMPACT) == 0 &&
+         out->error == STRBUF_ERROR_NONE; /* as in write_text */
+    json_decref(object);
+    return ok;
 }
 
 /* Blanks become one space, none at the ends; what is neither blank nor printable ASCII becomes '?'. */

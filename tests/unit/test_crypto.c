@@ -27,6 +27,10 @@ static const struct {
      "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1"},
 };
 
+#define AA10     "\xaa\xaa\xaa\xaa\xaa\xaa\xaa\xaa\xaa\xaa"
+#define DD10     "\xdd\xdd\xdd\xdd\xdd\xdd\xdd\xdd\xdd\xdd"
+#define LONG_KEY AA10 AA10 AA10 AA10 AA10 AA10 AA10 AA10 AA10 AA10 AA10 AA10 AA10 "\xaa"
+
 static const struct {
     const char *name;
     const char *key;
@@ -37,6 +41,14 @@ static const struct {
      "Hi There", "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7"},
     {"RFC 4231 4.3", "Jefe", "what do ya want for nothing?",
      "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"},
+    {"RFC 4231 4.4", AA10 AA10, DD10 DD10 DD10 DD10 DD10,
+     "773ea91e36800e46854db8ebd09181a72959098b3ef8c122d9635514ced565fe"},
+    {"RFC 4231 4.7", LONG_KEY, "Test Using Larger Than Block-Size Key - Hash Key First",
+     "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54"},
+    {"RFC 4231 4.8", LONG_KEY,
+     "This is a test using a larger than block-size key and a larger than block-size data. The key needs to "
+     "be hashed before being used by the HMAC algorithm.",
+     "9b09ffa71b942fcb27635fbcd5b0e944bfdc63644f0713938a7f51535c3a35e2"},
     {"no key, no text", "", "", "b613679a0814d9ec772f95d778c35fc5ff1697c493715653c6c712144292c5ad"},
 };
 

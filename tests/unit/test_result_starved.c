@@ -7,6 +7,7 @@
 
 #include <jansson.h>
 
+#include "post_format.h"
 #include "result_json.h"
 #include "result_jws.h"
 #include "tap.h"
@@ -107,6 +108,17 @@ static char *make_id(const void *context)
     return result_json_make_id(context, id) ? strdup(id) : NULL;
 }
 
+static char *post_akamu(const void *context)
+{
+    struct post_format_content content;
+    const struct post_format_source source = {.record = context};
+    char *text = post_format_make(POST_FORMAT_AKAMU, &source, &content) == OUTCOME_OK
+                     ? strdup(strbuf_string(&content.storage))
+                     : NULL;
+    post_format_clear(&content);
+    return text;
+}
+
 static char *sign(const void *context)
 {
     return result_jws_sign(context, SPAN_LITERAL("{\"version\":1}"));
@@ -145,6 +157,9 @@ int main(void)
     json_set_alloc_funcs(__wrap_malloc, free);
     starve("object", encode, fill_record(f, &record));
     starve("id", make_id, &record);
+    record.decision = (struct verdict_decision){VERDICT_PASS, FINDING_NONE};
+    (void)snprintf(f->form.in_reply_to, REPLY_FORM_ID_MAX_BYTES, "<1@ca.example>");
+    starve("akamu", post_akamu, &record);
     starve("JWS", sign, key);
     starve("problem document", read_detail, "{\"title\":\"a\",\"detail\":\"b\"}");
     crypto_signing_key_free(key);

@@ -78,6 +78,18 @@ static const struct {
     {"a relative path", GOOD "EvidenceLog log\n", ":2: EvidenceLog: an absolute path, or none, is needed"},
     {"certificate without key", GOOD "EndpointCertificateFile /c\n",
      ":2: EndpointCertificateFile: EndpointCertificateFile and EndpointKeyFile go together"},
+    {"akamu without a secret", GOOD "EndpointFormat akamu\nPolicy strict\n",
+     ":2: EndpointFormat: this format needs EndpointTokenFile, the secret shared with the ACME server"},
+    {"rapidmx without a secret", GOOD "Policy strict\nEndpointFormat rapidmx\n",
+     ":3: EndpointFormat: this format needs EndpointTokenFile, the secret shared with the ACME server"},
+    {"a secret that nobody can read yet", GOOD "EndpointFormat akamu\nEndpointTokenFile /nonexistent/s\n",
+     NULL},
+    {"a secret that is no file", GOOD "EndpointFormat akamu\nEndpointTokenFile /dev/null\n", NULL},
+    {"a mail that rapidmx does not take",
+     GOOD "MaxMessageSize 2M\nEndpointFormat rapidmx\nEndpointTokenFile /nonexistent/s\n",
+     ":2: MaxMessageSize: this EndpointFormat takes mails of at most 2047k"},
+    {"one that it does",
+     GOOD "MaxMessageSize 2047k\nEndpointFormat rapidmx\nEndpointTokenFile /nonexistent/s\n", NULL},
     {"name servers", GOOD "Nameservers 127.0.0.1@5353, ::1\n", NULL},
     {"a name server's port", GOOD "Nameservers 127.0.0.1@x\n",
      ":2: Nameservers: a list of ADDRESS or ADDRESS@PORT is needed"},
@@ -105,6 +117,48 @@ static void test_rows(void)
         }
         settings_unref(s);
     }
+    strbuf_clear(&error);
+}
+
+#define HEX31 "0123456789abcdef0123456789abcde"
+
+static const struct {
+    const char *name;
+    const char *format;
+    const char *secret;
+    bool is_good;
+} secrets[] = {
+    {"32 characters for akamu", "akamu", HEX31 "f", true},
+    {"and a line end", "akamu", HEX31 "f\n", true},
+    {"31 characters for akamu", "akamu", HEX31, false},
+    {"31 characters and a line end", "akamu", HEX31 "\n\n", false},
+    {"32 in two words", "akamu", HEX31 " abc", false},
+    {"an empty file for akamu", "akamu", "", false},
+    {"one character for rapidmx", "rapidmx", "x", true},
+    {"an empty file for rapidmx", "rapidmx", "\n", false},
+    {"what native has is seen when it starts", "native", "", true},
+};
+
+static void test_secrets(void)
+{
+    char text[256], path[] = "/tmp/acme-milter-secret-XXXXXX";
+    struct strbuf error;
+    int fd = mkstemp(path);
+    strbuf_init(&error, 4096);
+    for (size_t i = 0; i < sizeof secrets / sizeof secrets[0]; i++) {
+        bool is_written = ftruncate(fd, 0) == 0 && pwrite(fd, secrets[i].secret, strlen(secrets[i].secret),
+                                                          0) == (ssize_t)strlen(secrets[i].secret);
+        (void)snprintf(text, sizeof text, GOOD "EndpointTokenFile %s\nEndpointFormat %s\n", path,
+                       secrets[i].format);
+        strbuf_reset(&error);
+        struct settings *s = load(text, &error);
+        tap_ok(is_written && (s != NULL) == secrets[i].is_good &&
+                   (s != NULL || strstr(strbuf_string(&error), ":2: EndpointTokenFile: /tmp/") != NULL),
+               "%s: %s", secrets[i].name, strbuf_string(&error));
+        settings_unref(s);
+    }
+    close(fd);
+    unlink(path);
     strbuf_clear(&error);
 }
 
@@ -195,6 +249,7 @@ int main(void)
 {
     test_policies();
     test_rows();
+    test_secrets();
     test_round_trip();
     test_challenges();
     struct strbuf error;
