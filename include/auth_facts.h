@@ -39,6 +39,22 @@ enum dnssec_status {
 };
 extern const struct name_table_row dnssec_status_names[];
 
+/* What a question to the DNS came to. */
+enum auth_lookup {
+    AUTH_LOOKUP_NONE = 0, /* not asked */
+    AUTH_LOOKUP_FOUND,
+    AUTH_LOOKUP_ABSENT,
+    AUTH_LOOKUP_FAILED, /* no answer in time, or one that cannot be used */
+    AUTH_LOOKUP_BOGUS,
+    AUTH_LOOKUP_END,
+};
+extern const struct name_table_row auth_lookup_names[];
+
+/* How many came to each. */
+struct auth_lookups {
+    unsigned counts[AUTH_LOOKUP_END];
+};
+
 struct auth_signature {
     struct domain domain; /* d=, A-labels */
     char selector[DOMAIN_MAX_BYTES + 1];
@@ -50,6 +66,7 @@ struct auth_signature {
     int64_t expires_at;                            /* x=, -1 if absent */
     enum dnssec_status dnssec;                     /* of the key's answer */
     enum auth_result result;
+    int64_t verify_us; /* what its cryptography took */
 
     bool is_aligned;      /* d= equals the author's domain */
     bool is_verified;     /* the cryptography holds, whatever else is wrong */
@@ -76,6 +93,7 @@ struct auth_dkim_facts {
     struct auth_signature signatures[AUTH_SIGNATURES_MAX]; /* the author's domain first, else in order */
     size_t count;
     size_t seen; /* DKIM-Signature fields in the mail, those over the limit too */
+    struct auth_lookups lookups;
 };
 
 enum auth_policy { /* of the record that applies, after sp= and np= */
@@ -97,6 +115,7 @@ struct auth_dmarc_facts {
     bool is_bogus;         /* ... because an answer failed DNSSEC validation */
     bool is_broken;        /* malformed, several records, or our reading and libopendmarc's disagree */
     char detail[AUTH_DETAIL_MAX_BYTES + 1];
+    struct auth_lookups lookups;
 };
 
 #endif

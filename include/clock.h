@@ -14,8 +14,9 @@
 /* Seconds since 1970. fixed_time: the answer if it is not 0 (TestTime). */
 int64_t clock_wall_seconds(int64_t fixed_time);
 
-/* Milliseconds on a clock that never goes back. */
+/* Milliseconds, and microseconds, on a clock that never goes back. */
 int64_t clock_monotonic_ms(void);
+int64_t clock_monotonic_us(void);
 
 /* UTC, "2026-11-24T05:00:00Z"; an empty string for a year outside 1..9999. */
 void clock_format_rfc3339(int64_t seconds, char out[static CLOCK_RFC3339_SIZE]);

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Counters of the process, and their text in OpenMetrics 1.0 for node_exporter's textfile collector. They
- * outlive a reload. All functions take NULL for "nobody counts" and may be called by any thread.
+ * Counters of the process, and their text for node_exporter's textfile collector. They outlive a reload. All
+ * functions take NULL for "nobody counts" and may be called by any thread.
+ *
+ * The text is OpenMetrics 1.0 and Prometheus' older format (0.0.4) at once, as node_exporter reads only the
+ * latter: no type is used that one of them does not know, and counters, whose type the two write differently,
+ * name none.
  */
 #ifndef METRICS_H
 #define METRICS_H
@@ -12,12 +16,31 @@
 enum metrics_event {
     METRICS_EVENT_NONE = 0,
     METRICS_EVENT_PASSED_THROUGH, /* mail for other addresses */
-    METRICS_EVENT_OVERLOAD,       /* MaxConcurrentReplies */
     METRICS_EVENT_RELOAD,
     METRICS_EVENT_RELOAD_FAILED,
     METRICS_EVENT_EVIDENCE_FAILED,
     METRICS_EVENT_INTERNAL_ERROR,
     METRICS_EVENT_END,
+};
+
+/* Settings whose limit a reply passed. */
+enum metrics_limit {
+    METRICS_LIMIT_NONE = 0,
+    METRICS_LIMIT_REPLIES,
+    METRICS_LIMIT_SIZE,
+    METRICS_LIMIT_FIELDS,
+    METRICS_LIMIT_SIGNATURES,
+    METRICS_LIMIT_DEPTH,
+    METRICS_LIMIT_PARTS,
+    METRICS_LIMIT_END,
+};
+
+/* Which record of the DNS was asked for. */
+enum metrics_record {
+    METRICS_RECORD_NONE = 0,
+    METRICS_RECORD_DKIM,
+    METRICS_RECORD_DMARC,
+    METRICS_RECORD_END,
 };
 
 enum metrics_answer {
@@ -31,7 +54,8 @@ enum metrics_answer {
 
 enum metrics_timer {
     METRICS_TIMER_NONE = 0,
-    METRICS_TIMER_DNS,
+    METRICS_TIMER_DNS,  /* waiting for answers */
+    METRICS_TIMER_DKIM, /* cryptography */
     METRICS_TIMER_ENDPOINT,
     METRICS_TIMER_TOTAL,
     METRICS_TIMER_END,
@@ -43,12 +67,16 @@ struct metrics *metrics_new(void); /* NULL: out of memory */
 void metrics_free(struct metrics *m);
 
 void metrics_count_event(struct metrics *m, enum metrics_event event);
-void metrics_count_reply(struct metrics *m, enum verdict verdict, const struct finding_list *findings,
-                         const struct finding_policy *policy);
-void metrics_count_key(struct metrics *m, enum dnssec_status status);
-void metrics_count_answer(struct metrics *m, enum metrics_answer answer);
-void metrics_add_time(struct metrics *m, enum metrics_timer timer, int64_t ms);
+void metrics_count_limit(struct metrics *m, enum metrics_limit limit);
+void metrics_count_reply(struct metrics *m, bool is_shadow, const struct verdict_decision *decision,
+                         const struct finding_list *findings, const struct finding_policy *policy);
+void metrics_count_lookups(struct metrics *m, enum metrics_record record, const struct auth_lookups *lookups);
+/* The status of a record that a verdict rests on. */
+void metrics_count_dnssec(struct metrics *m, enum metrics_record record, enum dnssec_status status);
+void metrics_count_answer(struct metrics *m, enum metrics_answer answer, unsigned attempts);
+void metrics_add_time(struct metrics *m, enum metrics_timer timer, int64_t us);
 void metrics_add_in_flight(struct metrics *m, int change);
+void metrics_set_capacity(struct metrics *m, int64_t replies); /* MaxConcurrentReplies */
 
 /* The whole exposition, "# EOF" included. */
 bool metrics_append_text(const struct metrics *m, struct strbuf *out);

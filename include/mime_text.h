@@ -21,6 +21,8 @@ struct mime_text {
                   1];    /* "multipart/mixed", lower case; "text/plain" if the mail names none */
     bool is_allowed_top; /* text/plain or multipart/alternative: RFC 8823 section 3.2 (7) */
     bool is_report;      /* multipart/report, or a message/delivery-status at the top */
+    bool is_too_deep;    /* max_depth was passed */
+    bool has_too_many;   /* max_parts was passed */
     const char *why;     /* constant text: why there is no text; NULL when there is */
 };
 

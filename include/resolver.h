@@ -63,6 +63,8 @@ struct resolver_question *resolver_ask_txt(struct resolver *r, const char *name)
  * called again, with a later deadline too. */
 const struct resolver_answer *resolver_wait(struct resolver_question *q, struct deadline deadline);
 
+enum auth_lookup resolver_answer_kind(const struct resolver_answer *answer);
+
 /* Cancels what still runs. NULL is fine. */
 void resolver_question_free(struct resolver_question *q);
 

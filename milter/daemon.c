@@ -151,6 +151,7 @@ static void reload(const char *file, struct metrics *metrics)
         reopen_evidence_log();
     } else {
         log_set_level((enum log_level)runtime->settings->log_level);
+        metrics_set_capacity(metrics, runtime->settings->max_concurrent_replies);
         warn_of_test_settings(runtime->settings);
         milter_glue_replace_runtime(runtime);
         log_write(LOG_LEVEL_INFO, "reloaded file=%s", file);
@@ -244,6 +245,7 @@ static int serve_until_signalled(struct settings *settings)
         return code;
     }
     pthread_t thread;
+    metrics_set_capacity(server.metrics, settings->max_concurrent_replies);
     milter_glue_replace_runtime(runtime_ref(server.runtime));
     warn_of_test_settings(settings);
     log_write(LOG_LEVEL_INFO, "started version=%s socket=%s mode=%s", PACKAGE_VERSION, settings->socket,

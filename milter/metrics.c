@@ -7,33 +7,56 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { TEXT_MAX_BYTES = 256 * 1024, PATH_MAX_BYTES = 4096, BUCKETS = 12 };
+#include "clock.h"
 
-/* Upper bounds in milliseconds; the last bucket is everything. */
-static const int64_t bucket_ms[BUCKETS - 1] = {1, 2, 5, 10, 25, 50, 100, 250, 1000, 5000, 20000};
+enum { TEXT_MAX_BYTES = 256 * 1024, PATH_MAX_BYTES = 4096, BUCKETS = 17, MODES = 2, US_PER_SECOND = 1000000 };
+
+/* Upper bounds in microseconds; the last bucket is everything. */
+static const int64_t bucket_us[BUCKETS - 1] = {
+    100,   250,    500,    1000,   2500,    5000,    10000,   25000,
+    50000, 100000, 250000, 500000, 1000000, 2500000, 5000000, 20000000,
+};
 
 struct histogram {
     atomic_ullong buckets[BUCKETS];
-    atomic_ullong sum_ms;
+    atomic_ullong sum_us;
 };
 
 struct metrics {
+    int64_t started_at;
     atomic_ullong events[METRICS_EVENT_END];
-    atomic_ullong verdicts[VERDICT_PASS + 1];
+    atomic_ullong limits[METRICS_LIMIT_END];
+    atomic_ullong verdicts[MODES][VERDICT_PASS + 1];
+    atomic_ullong reasons[FINDING_END];
     atomic_ullong findings[FINDING_END][SEVERITY_NOTE + 1];
-    atomic_ullong keys[DNSSEC_STATUS_BOGUS + 1];
+    atomic_ullong lookups[METRICS_RECORD_END][AUTH_LOOKUP_END];
+    atomic_ullong dnssec[METRICS_RECORD_END][DNSSEC_STATUS_BOGUS + 1];
     atomic_ullong answers[METRICS_ANSWER_END];
+    atomic_ullong attempts;
     struct histogram timers[METRICS_TIMER_END];
     atomic_int in_flight;
+    atomic_llong capacity;
 };
 
-static const struct name_table_row event_names[] = {
-    {METRICS_EVENT_PASSED_THROUGH, "passed_through"},
-    {METRICS_EVENT_OVERLOAD, "overload"},
-    {METRICS_EVENT_RELOAD, "reload"},
-    {METRICS_EVENT_RELOAD_FAILED, "reload_failed"},
-    {METRICS_EVENT_EVIDENCE_FAILED, "evidence_failed"},
-    {METRICS_EVENT_INTERNAL_ERROR, "internal_error"},
+static const struct name_table_row reload_names[] = {
+    {METRICS_EVENT_RELOAD, "done"},
+    {METRICS_EVENT_RELOAD_FAILED, "failed"},
+    {0, NULL},
+};
+
+static const struct name_table_row limit_names[] = {
+    {METRICS_LIMIT_REPLIES, "MaxConcurrentReplies"},
+    {METRICS_LIMIT_SIZE, "MaxMessageSize"},
+    {METRICS_LIMIT_FIELDS, "MaxHeaderFields"},
+    {METRICS_LIMIT_SIGNATURES, "MaxSignatures"},
+    {METRICS_LIMIT_DEPTH, "MaxMIMEDepth"},
+    {METRICS_LIMIT_PARTS, "MaxMIMEParts"},
+    {0, NULL},
+};
+
+static const struct name_table_row record_names[] = {
+    {METRICS_RECORD_DKIM, "dkim"},
+    {METRICS_RECORD_DMARC, "dmarc"},
     {0, NULL},
 };
 
@@ -47,6 +70,7 @@ static const struct name_table_row answer_names[] = {
 
 static const struct name_table_row timer_names[] = {
     {METRICS_TIMER_DNS, "dns"},
+    {METRICS_TIMER_DKIM, "dkim"},
     {METRICS_TIMER_ENDPOINT, "endpoint"},
     {METRICS_TIMER_TOTAL, "total"},
     {0, NULL},
@@ -54,7 +78,10 @@ static const struct name_table_row timer_names[] = {
 
 struct metrics *metrics_new(void)
 {
-    return calloc(1, sizeof(struct metrics));
+    struct metrics *m = calloc(1, sizeof *m);
+    if (m != NULL)
+        m->started_at = clock_wall_seconds(0);
+    return m;
 }
 
 void metrics_free(struct metrics *m)
@@ -68,12 +95,19 @@ void metrics_count_event(struct metrics *m, enum metrics_event event)
         m->events[event]++;
 }
 
-void metrics_count_reply(struct metrics *m, enum verdict verdict, const struct finding_list *findings,
-                         const struct finding_policy *policy)
+void metrics_count_limit(struct metrics *m, enum metrics_limit limit)
+{
+    if (m != NULL)
+        m->limits[limit]++;
+}
+
+void metrics_count_reply(struct metrics *m, bool is_shadow, const struct verdict_decision *decision,
+                         const struct finding_list *findings, const struct finding_policy *policy)
 {
     if (m == NULL)
         return;
-    m->verdicts[verdict]++;
+    m->verdicts[is_shadow][decision->verdict]++;
+    m->reasons[decision->reason]++;
     for (size_t i = 0; i < findings->count; i++) {
         enum finding_id id = findings->items[i].id;
         if (i == 0 || findings->items[i - 1].id != id)
@@ -81,27 +115,35 @@ void metrics_count_reply(struct metrics *m, enum verdict verdict, const struct f
     }
 }
 
-void metrics_count_key(struct metrics *m, enum dnssec_status status)
+void metrics_count_lookups(struct metrics *m, enum metrics_record record, const struct auth_lookups *lookups)
 {
-    if (m != NULL)
-        m->keys[status]++;
+    for (int i = AUTH_LOOKUP_NONE + 1; i < AUTH_LOOKUP_END && m != NULL; i++)
+        m->lookups[record][i] += lookups->counts[i];
 }
 
-void metrics_count_answer(struct metrics *m, enum metrics_answer answer)
+void metrics_count_dnssec(struct metrics *m, enum metrics_record record, enum dnssec_status status)
 {
     if (m != NULL)
-        m->answers[answer]++;
+        m->dnssec[record][status]++;
 }
 
-void metrics_add_time(struct metrics *m, enum metrics_timer timer, int64_t ms)
+void metrics_count_answer(struct metrics *m, enum metrics_answer answer, unsigned attempts)
+{
+    if (m == NULL)
+        return;
+    m->answers[answer]++;
+    m->attempts += attempts;
+}
+
+void metrics_add_time(struct metrics *m, enum metrics_timer timer, int64_t us)
 {
     if (m == NULL)
         return;
     size_t i = 0;
-    while (i < BUCKETS - 1 && ms > bucket_ms[i])
+    while (i < BUCKETS - 1 && us > bucket_us[i])
         i++;
     m->timers[timer].buckets[i]++;
-    m->timers[timer].sum_ms += (unsigned long long)(ms > 0 ? ms : 0);
+    m->timers[timer].sum_us += (unsigned long long)(us > 0 ? us : 0);
 }
 
 void metrics_add_in_flight(struct metrics *m, int change)
@@ -110,67 +152,152 @@ void metrics_add_in_flight(struct metrics *m, int change)
         m->in_flight += change;
 }
 
-static void append_head(struct strbuf *out, const char *name, const char *type, const char *help)
+void metrics_set_capacity(struct metrics *m, int64_t replies)
 {
-    (void)strbuf_append_format(out, "# TYPE acme_milter_%s %s\n# HELP acme_milter_%s %s\n", name, type, name,
-                               help);
+    if (m != NULL)
+        m->capacity = replies;
 }
 
-/* One counter family with one label, a line for each word of a table. */
+static void append_help(struct strbuf *out, const char *name, const char *help)
+{
+    (void)strbuf_append_format(out, "# HELP %s %s\n", name, help);
+}
+
+static void append_gauge(struct strbuf *out, const char *name, const char *help, long long value)
+{
+    append_help(out, name, help);
+    (void)strbuf_append_format(out, "# TYPE %s gauge\n%s %lld\n", name, name, value);
+}
+
+static void append_counter(struct strbuf *out, const char *name, const char *help, unsigned long long value)
+{
+    append_help(out, name, help);
+    (void)strbuf_append_format(out, "%s %llu\n", name, value);
+}
+
+/* Counters with one label: one for each word of a table. */
 static void append_family(struct strbuf *out, const char *name, const char *label, const char *help,
                           const struct name_table_row *words, const atomic_ullong *values)
 {
-    append_head(out, name, "counter", help);
+    append_help(out, name, help);
     for (; words->name != NULL; words++)
-        (void)strbuf_append_format(out, "acme_milter_%s_total{%s=\"%s\"} %llu\n", name, label, words->name,
+        (void)strbuf_append_format(out, "%s{%s=\"%s\"} %llu\n", name, label, words->name,
                                    values[words->value]);
+}
+
+static void append_verdicts(struct strbuf *out, const struct metrics *m)
+{
+    static const char *const modes[MODES] = {"enforce", "shadow"};
+    const char *name = "acme_milter_replies_total";
+    append_help(out, name, "Replies judged.");
+    for (int mode = 0; mode < MODES; mode++)
+        for (const struct name_table_row *row = verdict_names; row->name != NULL; row++)
+            (void)strbuf_append_format(out, "%s{verdict=\"%s\",mode=\"%s\"} %llu\n", name, row->name,
+                                       modes[mode], m->verdicts[mode][row->value]);
+}
+
+/* Whether some setting gives a finding this severity: the counter is then there from the start. */
+static bool is_possible(const struct finding_rule *rule, enum severity severity)
+{
+    if (rule->may_change)
+        return severity != SEVERITY_TEMPORARY;
+    return rule->severity[POLICY_RFC8823] == severity || rule->severity[POLICY_INTEROP] == severity ||
+           rule->severity[POLICY_STRICT] == severity;
 }
 
 static void append_findings(struct strbuf *out, const struct metrics *m)
 {
-    append_head(out, "findings", "counter", "Findings, by what they meant for the verdict.");
+    const char *name = "acme_milter_findings_total";
+    append_help(out, name, "Findings, by what they meant for the verdict.");
     for (int i = FINDING_NONE + 1; i < FINDING_END; i++)
         for (const struct name_table_row *row = severity_names; row->name != NULL; row++)
-            if (m->findings[i][row->value] > 0)
-                (void)strbuf_append_format(
-                    out, "acme_milter_findings_total{finding=\"%s\",severity=\"%s\"} %llu\n",
-                    finding_rule((enum finding_id)i)->name, row->name, m->findings[i][row->value]);
+            if (is_possible(finding_rule((enum finding_id)i), (enum severity)row->value))
+                (void)strbuf_append_format(out, "%s{finding=\"%s\",severity=\"%s\"} %llu\n", name,
+                                           finding_rule((enum finding_id)i)->name, row->name,
+                                           m->findings[i][row->value]);
+}
+
+static void append_reasons(struct strbuf *out, const struct metrics *m)
+{
+    const char *name = "acme_milter_reasons_total";
+    append_help(out, name, "Replies that did not pass, by the finding that their sender was told.");
+    for (int i = FINDING_NONE + 1; i < FINDING_END; i++)
+        if (finding_rule((enum finding_id)i)->code != 0)
+            (void)strbuf_append_format(out, "%s{finding=\"%s\"} %llu\n", name,
+                                       finding_rule((enum finding_id)i)->name, m->reasons[i]);
+}
+
+static void append_dns(struct strbuf *out, const struct metrics *m)
+{
+    const char *name = "acme_milter_dns_lookups_total";
+    append_help(out, name, "Questions to the DNS, by the record wanted and what came of them.");
+    for (const struct name_table_row *record = record_names; record->name != NULL; record++)
+        for (const struct name_table_row *row = auth_lookup_names; row->name != NULL; row++)
+            (void)strbuf_append_format(out, "%s{record=\"%s\",result=\"%s\"} %llu\n", name, record->name,
+                                       row->name, m->lookups[record->value][row->value]);
+    name = "acme_milter_dnssec_total";
+    append_help(out, name, "DNSSEC status of the keys and policies that verdicts rested on.");
+    for (const struct name_table_row *record = record_names; record->name != NULL; record++)
+        for (const struct name_table_row *row = dnssec_status_names; row->name != NULL; row++)
+            (void)strbuf_append_format(out, "%s{record=\"%s\",status=\"%s\"} %llu\n", name, record->name,
+                                       row->name, m->dnssec[record->value][row->value]);
+}
+
+static void append_timer(struct strbuf *out, const char *name, const char *step, const struct histogram *h)
+{
+    unsigned long long sum = 0;
+    for (int i = 0; i < BUCKETS; i++) {
+        sum += h->buckets[i];
+        char bound[32] = "+Inf";
+        if (i < BUCKETS - 1)
+            (void)snprintf(bound, sizeof bound, "%g", (double)bucket_us[i] / US_PER_SECOND);
+        (void)strbuf_append_format(out, "%s_bucket{step=\"%s\",le=\"%s\"} %llu\n", name, step, bound, sum);
+    }
+    (void)strbuf_append_format(out, "%s_count{step=\"%s\"} %llu\n%s_sum{step=\"%s\"} %.6f\n", name, step, sum,
+                               name, step, (double)h->sum_us / US_PER_SECOND);
 }
 
 static void append_timers(struct strbuf *out, const struct metrics *m)
 {
-    append_head(out, "step_seconds", "histogram", "Time that a reply spent in each step.");
-    for (const struct name_table_row *row = timer_names; row->name != NULL; row++) {
-        const struct histogram *h = &m->timers[row->value];
-        unsigned long long sum = 0;
-        for (int i = 0; i < BUCKETS; i++) {
-            sum += h->buckets[i];
-            char bound[32] = "+Inf";
-            if (i < BUCKETS - 1)
-                (void)snprintf(bound, sizeof bound, "%g", (double)bucket_ms[i] / 1000.0);
-            (void)strbuf_append_format(out, "acme_milter_step_seconds_bucket{step=\"%s\",le=\"%s\"} %llu\n",
-                                       row->name, bound, sum);
-        }
-        (void)strbuf_append_format(out,
-                                   "acme_milter_step_seconds_count{step=\"%s\"} %llu\n"
-                                   "acme_milter_step_seconds_sum{step=\"%s\"} %g\n",
-                                   row->name, sum, row->name, (double)h->sum_ms / 1000.0);
-    }
+    const char *name = "acme_milter_step_seconds";
+    append_help(out, name, "Time that a reply spent in each step.");
+    (void)strbuf_append_format(out, "# TYPE %s histogram\n# UNIT %s seconds\n", name, name);
+    for (const struct name_table_row *row = timer_names; row->name != NULL; row++)
+        append_timer(out, name, row->name, &m->timers[row->value]);
+}
+
+static void append_process(struct strbuf *out, const struct metrics *m)
+{
+    const char *build = "acme_milter_build_info";
+    append_help(out, build, "The program.");
+    (void)strbuf_append_format(out, "# TYPE %s gauge\n%s{version=\"%s\"} 1\n", build, build, PACKAGE_VERSION);
+    append_gauge(out, "acme_milter_start_time_seconds", "When the process started, in seconds since 1970.",
+                 m->started_at);
+    append_gauge(out, "acme_milter_replies_in_flight", "Replies being received or judged.", m->in_flight);
+    append_gauge(out, "acme_milter_replies_in_flight_limit", "MaxConcurrentReplies.", m->capacity);
+    append_counter(out, "acme_milter_passed_through_total", "Mails for other addresses.",
+                   m->events[METRICS_EVENT_PASSED_THROUGH]);
+    append_family(out, "acme_milter_limits_total", "limit", "Replies that passed a limit of the settings.",
+                  limit_names, m->limits);
+    append_family(out, "acme_milter_reloads_total", "result", "Configurations read again.", reload_names,
+                  m->events);
+    append_counter(out, "acme_milter_evidence_failures_total", "Records that could not be written.",
+                   m->events[METRICS_EVENT_EVIDENCE_FAILED]);
+    append_counter(out, "acme_milter_internal_errors_total",
+                   "Replies put off for a failure of ours, such as memory that ran out.",
+                   m->events[METRICS_EVENT_INTERNAL_ERROR]);
 }
 
 bool metrics_append_text(const struct metrics *m, struct strbuf *out)
 {
-    append_head(out, "build", "info", "The program.");
-    (void)strbuf_append_format(out, "acme_milter_build_info{version=\"%s\"} 1\n", PACKAGE_VERSION);
-    append_family(out, "replies", "verdict", "Replies judged.", verdict_names, m->verdicts);
+    append_process(out, m);
+    append_verdicts(out, m);
+    append_reasons(out, m);
     append_findings(out, m);
-    append_family(out, "endpoint_answers", "outcome", "What the ACME server answered.", answer_names,
-                  m->answers);
-    append_family(out, "dkim_keys", "dnssec", "DNSSEC status of the keys that verdicts rested on.",
-                  dnssec_status_names, m->keys);
-    append_family(out, "events", "event", "Other events.", event_names, m->events);
-    append_head(out, "replies_in_flight", "gauge", "Replies being received or judged.");
-    (void)strbuf_append_format(out, "acme_milter_replies_in_flight %d\n", m->in_flight);
+    append_family(out, "acme_milter_endpoint_answers_total", "outcome", "What the ACME server answered.",
+                  answer_names, m->answers);
+    append_counter(out, "acme_milter_endpoint_attempts_total", "Attempts to ask it.", m->attempts);
+    append_dns(out, m);
     append_timers(out, m);
     return strbuf_append_string(out, "# EOF\n");
 }

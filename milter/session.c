@@ -97,7 +97,7 @@ static struct session_reply *new_reply(const struct settings *settings)
         return NULL;
     }
     reply->received_at = clock_wall_seconds(settings->test_time);
-    reply->began_ms = clock_monotonic_ms();
+    reply->began_us = clock_monotonic_us();
     return reply;
 }
 
@@ -112,7 +112,7 @@ bool session_wants_message(struct session *s, struct session_outcome *outcome)
     }
     if (++s->runtime->replies_under_way > s->runtime->settings->max_concurrent_replies) {
         s->runtime->replies_under_way--;
-        metrics_count_event(s->runtime->metrics, METRICS_EVENT_OVERLOAD);
+        metrics_count_limit(s->runtime->metrics, METRICS_LIMIT_REPLIES);
         session_report_put_off(outcome, "4.3.2",
                                "Too many replies are being checked just now. The mail will be tried again.");
         log_write(LOG_LEVEL_WARNING, "overload reason=MaxConcurrentReplies");

@@ -26,9 +26,10 @@ struct session_reply {
     char address[MAILBOX_MAX_BYTES + 1];
     const struct settings_challenge *challenge;
     int64_t received_at;
-    int64_t began_ms;
-    int64_t dns_ms;
-    int64_t endpoint_ms;
+    int64_t began_us;
+    int64_t dns_us;  /* of waiting for answers */
+    int64_t dkim_us; /* of cryptography */
+    int64_t endpoint_us;
     struct endpoint_answer answer;
     char *result;                 /* JSON */
     char *authentication_results; /* field body */

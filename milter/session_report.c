@@ -155,13 +155,13 @@ static void note_answer(struct metrics *metrics, const struct endpoint_answer *g
 {
     switch (got->outcome) {
     case OUTCOME_OK:
-        metrics_count_answer(metrics, METRICS_ANSWER_ACCEPTED);
+        metrics_count_answer(metrics, METRICS_ANSWER_ACCEPTED, got->attempts);
         return;
     case OUTCOME_REJECTED:
-        metrics_count_answer(metrics, METRICS_ANSWER_REFUSED);
+        metrics_count_answer(metrics, METRICS_ANSWER_REFUSED, got->attempts);
         return;
     case OUTCOME_BROKEN_INPUT:
-        metrics_count_answer(metrics, METRICS_ANSWER_CREDENTIALS);
+        metrics_count_answer(metrics, METRICS_ANSWER_CREDENTIALS, got->attempts);
         log_write(LOG_LEVEL_ERROR, "endpoint-credentials status=%d error=\"%s\"", got->http_status,
                   got->error);
         return;
@@ -170,7 +170,7 @@ static void note_answer(struct metrics *metrics, const struct endpoint_answer *g
     case OUTCOME_TEMPORARY:
         break;
     }
-    metrics_count_answer(metrics, METRICS_ANSWER_UNAVAILABLE);
+    metrics_count_answer(metrics, METRICS_ANSWER_UNAVAILABLE, got->attempts);
     log_write(LOG_LEVEL_WARNING, "endpoint-unavailable status=%d attempts=%u error=\"%s\"", got->http_status,
               got->attempts, got->error);
 }
@@ -211,12 +211,12 @@ static void post(struct session *s, const char *body, void (*progress)(void *), 
         .is_signed = s->runtime->evidence_key != NULL,
     };
     struct post_format_content content;
-    int64_t began = clock_monotonic_ms();
+    int64_t began = clock_monotonic_us();
     enum outcome made =
         post_format_make((enum post_format)s->runtime->settings->endpoint_format, &source, &content);
     post_content(s, &content, made, progress, context);
     post_format_clear(&content);
-    r->endpoint_ms = clock_monotonic_ms() - began;
+    r->endpoint_us = clock_monotonic_us() - began;
 }
 
 /* The ACME server hears of every pass, and of a reject where it has words for one and wants it. */
@@ -394,18 +394,47 @@ static void log_who(struct log_line *line, const struct session *s)
     }
 }
 
+static void count_limits(const struct session_reply *r, struct metrics *m)
+{
+    if (message_is_too_large(r->message))
+        metrics_count_limit(m, METRICS_LIMIT_SIZE);
+    if (message_has_too_many_fields(r->message))
+        metrics_count_limit(m, METRICS_LIMIT_FIELDS);
+    if (r->text.is_too_deep)
+        metrics_count_limit(m, METRICS_LIMIT_DEPTH);
+    if (r->text.has_too_many)
+        metrics_count_limit(m, METRICS_LIMIT_PARTS);
+    if (r->dkim.seen > r->dkim.count)
+        metrics_count_limit(m, METRICS_LIMIT_SIGNATURES);
+}
+
+static void count_dns(const struct session_reply *r, struct metrics *m)
+{
+    if (r->record.chosen != NULL)
+        metrics_count_dnssec(m, METRICS_RECORD_DKIM, r->record.chosen->dnssec);
+    if (r->record.dkim != NULL)
+        metrics_count_lookups(m, METRICS_RECORD_DKIM, &r->dkim.lookups);
+    if (r->record.dmarc != NULL) {
+        metrics_count_dnssec(m, METRICS_RECORD_DMARC, r->dmarc.dnssec);
+        metrics_count_lookups(m, METRICS_RECORD_DMARC, &r->dmarc.lookups);
+    }
+}
+
 void session_report_count(const struct session *s)
 {
     const struct session_reply *r = s->reply;
     struct metrics *m = s->runtime->metrics;
-    metrics_count_reply(m, r->record.decision.verdict, &r->findings, r->record.policy);
-    if (r->record.chosen != NULL)
-        metrics_count_key(m, r->record.chosen->dnssec);
-    if (r->record.dkim != NULL)
-        metrics_add_time(m, METRICS_TIMER_DNS, r->dns_ms);
+    bool is_shadow = s->runtime->settings->mode == SETTINGS_MODE_SHADOW;
+    metrics_count_reply(m, is_shadow, &r->record.decision, &r->findings, r->record.policy);
+    count_limits(r, m);
+    count_dns(r, m);
+    if (r->record.dmarc != NULL)
+        metrics_add_time(m, METRICS_TIMER_DNS, r->dns_us);
+    if (r->dkim_us > 0)
+        metrics_add_time(m, METRICS_TIMER_DKIM, r->dkim_us);
     if (r->answer.attempts > 0)
-        metrics_add_time(m, METRICS_TIMER_ENDPOINT, r->endpoint_ms);
-    metrics_add_time(m, METRICS_TIMER_TOTAL, clock_monotonic_ms() - r->began_ms);
+        metrics_add_time(m, METRICS_TIMER_ENDPOINT, r->endpoint_us);
+    metrics_add_time(m, METRICS_TIMER_TOTAL, clock_monotonic_us() - r->began_us);
 }
 
 void session_report_log(const struct session *s, const struct session_outcome *outcome)
@@ -425,9 +454,9 @@ void session_report_log(const struct session *s, const struct session_outcome *o
     log_who(&line, s);
     if (r->answer.attempts > 0)
         log_line_add_number(&line, "endpoint", r->answer.http_status);
-    log_line_add_number(&line, "dns_ms", r->dns_ms);
-    log_line_add_number(&line, "endpoint_ms", r->endpoint_ms);
-    log_line_add_number(&line, "total_ms", clock_monotonic_ms() - r->began_ms);
+    log_line_add_number(&line, "dns_ms", r->dns_us / 1000);
+    log_line_add_number(&line, "endpoint_ms", r->endpoint_us / 1000);
+    log_line_add_number(&line, "total_ms", (clock_monotonic_us() - r->began_us) / 1000);
     log_findings(&line, &r->findings);
     if (r->record.id[0] != '\0')
         log_line_add_string(&line, "id", r->record.id);

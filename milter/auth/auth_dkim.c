@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "clock.h"
 #include "key_record.h"
 #include "signature_coverage.h"
 #include "signature_tags.h"
@@ -42,7 +43,7 @@ struct candidate {
 struct key {
     struct domain name;
     struct resolver_question *question;
-    bool is_recorded; /* in the transcript */
+    bool is_recorded; /* in the transcript, and counted */
 };
 
 struct auth_dkim_check {
@@ -55,6 +56,7 @@ struct auth_dkim_check {
     size_t seen;
     struct key keys[KEYS_MAX];
     size_t key_count;
+    struct auth_lookups lookups;
 };
 
 struct auth_dkim *auth_dkim_new(void)
@@ -217,7 +219,10 @@ static enum outcome run_verifier(const struct auth_dkim_check *check, const stru
             signature_tags_times_signed(s->signed_fields, SPAN_LITERAL("dkim-signature")) > 0,
     };
     const char *why;
-    switch (signature_verifier_run(check->dkim->verifier, &request, &why)) {
+    int64_t began = clock_monotonic_us();
+    enum signature_verdict verdict = signature_verifier_run(check->dkim->verifier, &request, &why);
+    s->verify_us = clock_monotonic_us() - began;
+    switch (verdict) {
     case SIGNATURE_VERDICT_VERIFIED:
         s->is_verified = true;
         conclude(s, AUTH_RESULT_PASS, NULL);
@@ -289,6 +294,8 @@ static enum outcome judge(struct auth_dkim_check *check, const struct candidate 
     s->dnssec = answer->dnssec;
     if (dns != NULL && !key->is_recorded && !resolver_append_answer(dns, answer))
         return OUTCOME_INTERNAL;
+    if (!key->is_recorded)
+        check->lookups.counts[resolver_answer_kind(answer)]++;
     key->is_recorded = true;
     if (answer->outcome == OUTCOME_OK)
         return verify(check, c, answer, s);
@@ -332,5 +339,6 @@ enum outcome auth_dkim_finish(struct auth_dkim_check *check, struct deadline dea
         if (s->result == AUTH_RESULT_PASS)
             deadline = deadline_in(0);
     }
+    facts->lookups = check->lookups;
     return OUTCOME_OK;
 }

@@ -152,6 +152,7 @@ static void take_result(const struct policy_discovery_result *found, struct auth
         .is_lookup_failed = found->is_lookup_failed,
         .is_bogus = found->is_bogus,
         .is_broken = found->is_broken,
+        .lookups = found->lookups,
     };
     if (found->has_record || found->is_broken)
         facts->policy_domain = found->domain;

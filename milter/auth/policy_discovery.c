@@ -23,6 +23,7 @@ struct level {
     struct resolver_question
         *question; /* owned; NULL if "_dmarc." makes the name longer than the DNS can hold */
     enum level_state state;
+    enum auth_lookup lookup;
     enum dnssec_status dnssec;
     struct policy_record record;
     const char *why; /* of BROKEN and FAILED */
@@ -125,6 +126,7 @@ static enum outcome read_level(struct level *level, struct deadline deadline, st
     const struct resolver_answer *answer = resolver_wait(level->question, deadline);
     if (answer->outcome == OUTCOME_INTERNAL || (dns != NULL && !resolver_append_answer(dns, answer)))
         return OUTCOME_INTERNAL;
+    level->lookup = resolver_answer_kind(answer);
     level->dnssec = answer->dnssec;
     if (answer->outcome == OUTCOME_OK) {
         read_records(level, answer);
@@ -306,6 +308,8 @@ enum outcome policy_discovery_finish(struct policy_discovery *d, bool is_brief, 
         outcome = read_parents(d, is_brief, deadline, dns);
     if (outcome == OUTCOME_OK)
         fill_result(d, result);
+    for (size_t i = 0; i < d->count; i++)
+        result->lookups.counts[d->levels[i].lookup]++;
     return outcome;
 }
 

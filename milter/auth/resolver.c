@@ -133,6 +133,15 @@ static bool append_records(struct strbuf *out, const struct resolver_answer *ans
     return append_record(out, answer, (struct span){NULL, 0}); /* one more is all that is known of the rest */
 }
 
+enum auth_lookup resolver_answer_kind(const struct resolver_answer *answer)
+{
+    if (answer->outcome == OUTCOME_OK)
+        return AUTH_LOOKUP_FOUND;
+    if (answer->outcome == OUTCOME_ABSENT)
+        return AUTH_LOOKUP_ABSENT;
+    return answer->dnssec == DNSSEC_STATUS_BOGUS ? AUTH_LOOKUP_BOGUS : AUTH_LOOKUP_FAILED;
+}
+
 bool resolver_append_answer(struct strbuf *out, const struct resolver_answer *answer)
 {
     if (!resolver_name_is_valid(span_from_string(answer->name)))

@@ -10,12 +10,17 @@ int64_t clock_wall_seconds(int64_t fixed_time)
     return fixed_time != 0 ? fixed_time : (int64_t)time(NULL);
 }
 
-int64_t clock_monotonic_ms(void)
+int64_t clock_monotonic_us(void)
 {
     struct timespec now;
     if (clock_gettime(CLOCK_MONOTONIC, &now) != 0)
         return 0;
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+int64_t clock_monotonic_ms(void)
+{
+    return clock_monotonic_us() / 1000;
 }
 
 void clock_format_rfc3339(int64_t seconds, char out[static CLOCK_RFC3339_SIZE])

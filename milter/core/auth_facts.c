@@ -22,3 +22,11 @@ const struct name_table_row auth_policy_names[] = {
     {AUTH_POLICY_REJECT, "reject"},
     {0, NULL},
 };
+
+const struct name_table_row auth_lookup_names[] = {
+    {AUTH_LOOKUP_FOUND, "found"},
+    {AUTH_LOOKUP_ABSENT, "absent"},
+    {AUTH_LOOKUP_FAILED, "failed"},
+    {AUTH_LOOKUP_BOGUS, "bogus"},
+    {0, NULL},
+};

@@ -160,13 +160,15 @@ static enum outcome walk_entity(struct walk *w, const struct mime_entity *e, uns
         return decode(e, w->out);
     }
     w->out->why = "nested too deep";
-    if (depth >= w->limits->max_depth)
+    w->out->is_too_deep = depth >= w->limits->max_depth;
+    if (w->out->is_too_deep)
         return OUTCOME_BROKEN_INPUT;
     struct span part;
     for (size_t at = 0; mime_entity_next_part(e, &at, &part);) {
         struct mime_entity child;
         w->out->why = "too many parts";
-        if (++w->parts > w->limits->max_parts || !mime_entity_of_part(part, &child, &w->out->why))
+        w->out->has_too_many = ++w->parts > w->limits->max_parts;
+        if (w->out->has_too_many || !mime_entity_of_part(part, &child, &w->out->why))
             return OUTCOME_BROKEN_INPUT;
         enum outcome outcome = walk_entity(w, &child, depth + 1);
         if (outcome != OUTCOME_OK)

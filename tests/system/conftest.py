@@ -24,7 +24,8 @@ def pytest_collection_modifyitems(items):
     """Who runs these without what they need is told so, not shown a green line."""
     if items and os.geteuid() != 0:
         pytest.exit("the system tests start servers under their own users: run them as root", returncode=2)
-    missing = [name for name in ("knotd", "keymgr", "postfix", "openssl", "unbound-host", "opendkim-testmsg")
+    missing = [name for name in ("knotd", "keymgr", "postfix", "openssl", "unbound-host", "opendkim-testmsg",
+                                "promtool", "prometheus", "prometheus-node-exporter")
                if shutil.which(name) is None]
     if items and missing:
         pytest.exit("not installed: " + ", ".join(missing) + " (see contrib/packages)", returncode=2)
@@ -100,7 +101,7 @@ class Exchange:
         return signer.sign(data, self.keys[key], domain or self.domain, selector or key, **how)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def new_exchange(acme_server, keys):
     def make(author="alice@" + SIGNED):
         challenge = acme_server.new_challenge(author, CHALLENGE_ADDRESS)
@@ -180,7 +181,7 @@ def mx(folder, shared_milter, acme_server, dns_server):
     exchanger.proxy.stop()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def new_milter(folder, milter_settings):
     """A milter of the test's own, not started yet, with further settings."""
     def make(*settings):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Manual, sample configuration and code name the same settings, options and findings."""
+"""Manual, sample configuration and code name the same settings, options, findings and metrics."""
 import os
 import re
 import sys
@@ -8,6 +8,7 @@ CONTRACT, RESULT = "doc/contract", "milter/delivery/result_json.c"
 SETTINGS, MAIN, RULES = "milter/settings_options.c", "milter/main.c", "include/findings.def"
 CHALLENGE, MANUAL_1 = "contrib/acme-challenge-mail.c", "doc/acme-challenge-mail.1"
 MANUAL_5, MANUAL_8, SAMPLE = "doc/acme-milter.conf.5", "doc/acme-milter.8", "contrib/acme-milter.conf.sample"
+METRICS = "milter/metrics.c"
 TABLE = '.\\" findings: made by'
 ROW = r'^    \{\s*"(\w[\w-]*)",'
 
@@ -77,6 +78,12 @@ def fixed(tree):
     yield from differ(RULES, code, MANUAL_5, manual)
 
 
+def metrics(tree):
+    code = named(tree, METRICS, r'"(acme_milter_\w+)"')
+    manual = named(tree, MANUAL_8, r"^\.It Cm (acme_milter_\w+)")
+    yield from differ(METRICS, code, MANUAL_8, manual)
+
+
 def members(tree):
     """Those of the result object, as the code puts them and as the contract's example shows them."""
     code = named(tree, RESULT, r'\b(?:put|json_object_set)(?:_\w+)?\(\w+, "(\w+)",')
@@ -99,6 +106,7 @@ def check(tree):
     yield from findings(tree)
     yield from fixed(tree)
     yield from members(tree)
+    yield from metrics(tree)
     yield from mdoc(tree)
 
 
@@ -111,7 +119,8 @@ BROKEN = {
               ".Ss Fixed findings\na-b: a reason.\n.Ss DKIM\n",
     SAMPLE: "# A comment.\nBoth  x\n#OnlySample  x\n#OnlyCode x\n#OnlyManual x\n#Wrong y\n",
     MAIN: 'long_options[] = {\n    {"both", 0},\n    {"hidden", 0},\n};\nusage =\n    "  -b, --both\\n"\n    "      --told\\n";\n',
-    MANUAL_8: PAGE % 8 + ".Bl -tag -width Ds\n.It Fl b , Fl -both\n.It Fl -told\n.Xy\n.El\n",
+    MANUAL_8: PAGE % 8 + ".Bl -tag -width Ds\n.It Fl b , Fl -both\n.It Fl -told\n.Xy\n.It Cm acme_milter_both\n.It Cm acme_milter_told\n.El\n",
+    METRICS: 'a(out, "acme_milter_both");\na(out, "acme_milter_only_code");\n',
     CHALLENGE: 'long_options[] = {\n    {"same", 0},\n    {"untold", 0},\n};\nusage =\n    "      --same\\n"\n    "      --untold\\n";\n',
     MANUAL_1: PAGE % 1 + ".Bl -tag -width Ds\n.It Fl -same\n.Xy\n.El\n",
     RESULT: 'put(a, "both", b);\nput_text(a, "only_code", b);\n',
@@ -121,5 +130,5 @@ BROKEN = {
 }
 FOUND = [SETTINGS + ":6", SETTINGS + ":7", MANUAL_5 + ":12", MANUAL_5 + ":13", MANUAL_5 + ":17", MANUAL_5 + ":21", RULES + ":2", RESULT + ":2", CONTRACT + ":4",
          SAMPLE + ":3", SAMPLE + ":5", SAMPLE + ":6", MAIN + ":3",
-         MANUAL_8 + ":11", MANUAL_8 + ":12", MAIN + ":7",
+         MANUAL_8 + ":11", MANUAL_8 + ":12", MANUAL_8 + ":14", METRICS + ":2", MAIN + ":7",
          CHALLENGE + ":3", MANUAL_1 + ":11"]
