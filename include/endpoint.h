@@ -58,8 +58,8 @@ struct endpoint_answer {
     char error[ENDPOINT_ERROR_BYTES];         /* for the log: why there was no answer */
 };
 
-/* What an HTTP status says, 0 for none: the outcome of an answer above. */
-enum outcome endpoint_outcome_of_status(long status);
+/* The outcomes of an answer: accepted, refused, credentials, unavailable. */
+extern const struct name_table_row endpoint_outcome_names[];
 
 /* Whether the text is an endpoint's URL; *why says what is wrong. */
 bool endpoint_url_is_valid(const char *url, const char **why);

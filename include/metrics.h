@@ -10,6 +10,7 @@
 #ifndef METRICS_H
 #define METRICS_H
 
+#include "endpoint.h"
 #include "findings.h"
 #include "verdict.h"
 
@@ -43,15 +44,6 @@ enum metrics_record {
     METRICS_RECORD_END,
 };
 
-enum metrics_answer {
-    METRICS_ANSWER_NONE = 0,
-    METRICS_ANSWER_ACCEPTED,
-    METRICS_ANSWER_REFUSED,
-    METRICS_ANSWER_CREDENTIALS,
-    METRICS_ANSWER_UNAVAILABLE,
-    METRICS_ANSWER_END,
-};
-
 enum metrics_timer {
     METRICS_TIMER_NONE = 0,
     METRICS_TIMER_DNS,  /* waiting for answers */
@@ -73,7 +65,7 @@ void metrics_count_reply(struct metrics *m, bool is_shadow, const struct verdict
 void metrics_count_lookups(struct metrics *m, enum metrics_record record, const struct auth_lookups *lookups);
 /* The status of a record that a verdict rests on. */
 void metrics_count_dnssec(struct metrics *m, enum metrics_record record, enum dnssec_status status);
-void metrics_count_answer(struct metrics *m, enum metrics_answer answer, unsigned attempts);
+void metrics_count_answer(struct metrics *m, const struct endpoint_answer *answer);
 void metrics_add_time(struct metrics *m, enum metrics_timer timer, int64_t us);
 void metrics_add_in_flight(struct metrics *m, int change);
 void metrics_set_capacity(struct metrics *m, int64_t replies); /* MaxConcurrentReplies */

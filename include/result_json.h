@@ -60,6 +60,7 @@ bool result_json_read_envelope(struct span text, struct result_envelope *out);
 
 /* What answer.json of an evidence folder tells. False: it is none. */
 struct result_answer {
+    char outcome[16]; /* a word of endpoint_outcome_names */
     int status;
     unsigned attempts;
     char detail[RESULT_DETAIL_MAX_BYTES + 1];

@@ -31,7 +31,7 @@ struct metrics {
     atomic_ullong findings[FINDING_END][SEVERITY_NOTE + 1];
     atomic_ullong lookups[METRICS_RECORD_END][AUTH_LOOKUP_END];
     atomic_ullong dnssec[METRICS_RECORD_END][DNSSEC_STATUS_BOGUS + 1];
-    atomic_ullong answers[METRICS_ANSWER_END];
+    atomic_ullong answers[OUTCOME_BROKEN_INPUT + 1];
     atomic_ullong attempts;
     struct histogram timers[METRICS_TIMER_END];
     atomic_int in_flight;
@@ -57,14 +57,6 @@ static const struct name_table_row limit_names[] = {
 static const struct name_table_row record_names[] = {
     {METRICS_RECORD_DKIM, "dkim"},
     {METRICS_RECORD_DMARC, "dmarc"},
-    {0, NULL},
-};
-
-static const struct name_table_row answer_names[] = {
-    {METRICS_ANSWER_ACCEPTED, "accepted"},
-    {METRICS_ANSWER_REFUSED, "refused"},
-    {METRICS_ANSWER_CREDENTIALS, "credentials"},
-    {METRICS_ANSWER_UNAVAILABLE, "unavailable"},
     {0, NULL},
 };
 
@@ -127,12 +119,13 @@ void metrics_count_dnssec(struct metrics *m, enum metrics_record record, enum dn
         m->dnssec[record][status]++;
 }
 
-void metrics_count_answer(struct metrics *m, enum metrics_answer answer, unsigned attempts)
+void metrics_count_answer(struct metrics *m, const struct endpoint_answer *answer)
 {
+    bool is_known = name_table_name(endpoint_outcome_names, (int)answer->outcome) != NULL;
     if (m == NULL)
         return;
-    m->answers[answer]++;
-    m->attempts += attempts;
+    m->answers[is_known ? answer->outcome : OUTCOME_TEMPORARY]++;
+    m->attempts += answer->attempts;
 }
 
 void metrics_add_time(struct metrics *m, enum metrics_timer timer, int64_t us)
@@ -295,7 +288,7 @@ bool metrics_append_text(const struct metrics *m, struct strbuf *out)
     append_reasons(out, m);
     append_findings(out, m);
     append_family(out, "acme_milter_endpoint_answers_total", "outcome", "What the ACME server answered.",
-                  answer_names, m->answers);
+                  endpoint_outcome_names, m->answers);
     append_counter(out, "acme_milter_endpoint_attempts_total", "Attempts to ask it.", m->attempts);
     append_dns(out, m);
     append_timers(out, m);

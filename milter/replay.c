@@ -64,12 +64,11 @@ static bool read_answer(const char *folder, struct endpoint_answer *answer)
     bool ok = join(folder, "answer.json", path) && access(path, R_OK) == 0 &&
               test_mode_read_file(path, &text) && result_json_read_answer(strbuf_view(&text), &recorded);
     strbuf_clear(&text);
-    if (!ok)
+    int outcome;
+    if (!ok || !name_table_value(endpoint_outcome_names, span_from_string(recorded.outcome), &outcome))
         return false;
-    /* Refused without asking: EndpointFormat cannot say which challenge is meant. */
-    bool is_own_answer = recorded.attempts == 0 && recorded.detail[0] != '\0';
     *answer = (struct endpoint_answer){
-        .outcome = is_own_answer ? OUTCOME_REJECTED : endpoint_outcome_of_status(recorded.status),
+        .outcome = (enum outcome)outcome,
         .http_status = recorded.status,
         .attempts = recorded.attempts,
     };

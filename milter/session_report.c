@@ -111,7 +111,9 @@ static void add_answer_to_evidence(const char *path, const struct endpoint_answe
     if (path[0] == '\0')
         return;
     strbuf_init(&text, 4 * RESULT_DETAIL_MAX_BYTES);
-    (void)strbuf_append_format(&text, "{\"status\":%d,\"attempts\":%u,\"detail\":\"", answer_got->http_status,
+    const char *word = name_table_name(endpoint_outcome_names, (int)answer_got->outcome);
+    (void)strbuf_append_format(&text, "{\"outcome\":\"%s\",\"status\":%d,\"attempts\":%u,\"detail\":\"",
+                               word != NULL ? word : "unavailable", answer_got->http_status,
                                answer_got->attempts);
     for (const char *p = answer_got->detail; *p != '\0'; p++)
         (void)(*p == '"' || *p == '\\' ? strbuf_append_format(&text, "\\%c", *p)
@@ -150,32 +152,19 @@ void session_report_map_answer(const struct endpoint_answer *got, struct session
         "The certificate authority's server cannot be reached just now. The mail will be tried again.");
 }
 
-/* Counts an answer, and tells the log of one that the administrator should know of. */
-static void note_answer(struct metrics *metrics, const struct endpoint_answer *got)
+/* Tells the log of an answer that the administrator should know of. */
+static void log_answer(const struct endpoint_answer *got)
 {
-    switch (got->outcome) {
-    case OUTCOME_OK:
-        metrics_count_answer(metrics, METRICS_ANSWER_ACCEPTED, got->attempts);
+    if (got->outcome == OUTCOME_OK || got->outcome == OUTCOME_REJECTED)
         return;
-    case OUTCOME_REJECTED:
-        metrics_count_answer(metrics, METRICS_ANSWER_REFUSED, got->attempts);
-        return;
-    case OUTCOME_BROKEN_INPUT:
-        metrics_count_answer(metrics, METRICS_ANSWER_CREDENTIALS, got->attempts);
+    if (got->outcome == OUTCOME_BROKEN_INPUT)
         log_write(LOG_LEVEL_ERROR, "endpoint-credentials status=%d error=\"%s\"", got->http_status,
                   got->error);
-        return;
-    case OUTCOME_INTERNAL:
-    case OUTCOME_ABSENT:
-    case OUTCOME_TEMPORARY:
-        break;
-    }
-    metrics_count_answer(metrics, METRICS_ANSWER_UNAVAILABLE, got->attempts);
-    log_write(LOG_LEVEL_WARNING, "endpoint-unavailable status=%d attempts=%u error=\"%s\"", got->http_status,
-              got->attempts, got->error);
+    else
+        log_write(LOG_LEVEL_WARNING, "endpoint-unavailable status=%d attempts=%u error=\"%s\"",
+                  got->http_status, got->attempts, got->error);
 }
 
-/* A format that cannot say which challenge is meant answers by itself. */
 static void post_content(struct session *s, const struct post_format_content *content, enum outcome made,
                          void (*progress)(void *), void *context)
 {
@@ -275,7 +264,8 @@ static void post_and_answer(struct session *s, void (*progress)(void *), void *c
     } else {
         post(s, body, progress, context);
         if (is_pass) {
-            note_answer(s->runtime->metrics, &r->answer);
+            metrics_count_answer(s->runtime->metrics, &r->answer);
+            log_answer(&r->answer);
             session_report_map_answer(&r->answer, outcome);
         } else {
             refuse(r, outcome);

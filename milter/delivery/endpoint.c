@@ -373,9 +373,17 @@ static long perform(CURL *easy, struct attempt *a)
     return status;
 }
 
+const struct name_table_row endpoint_outcome_names[] = {
+    {OUTCOME_OK, "accepted"},
+    {OUTCOME_REJECTED, "refused"},
+    {OUTCOME_BROKEN_INPUT, "credentials"},
+    {OUTCOME_TEMPORARY, "unavailable"},
+    {0, NULL},
+};
+
 /* Contract section 5. What is neither a yes nor a no of its table is no answer worth the name: asked again.
  */
-enum outcome endpoint_outcome_of_status(long status)
+static enum outcome outcome_of(long status)
 {
     switch (status) {
     case 200:
@@ -399,7 +407,7 @@ enum outcome endpoint_outcome_of_status(long status)
 
 static void judge(const struct attempt *a, long status, struct endpoint_answer *answer)
 {
-    answer->outcome = a->is_peer_wrong ? OUTCOME_BROKEN_INPUT : endpoint_outcome_of_status(status);
+    answer->outcome = a->is_peer_wrong ? OUTCOME_BROKEN_INPUT : outcome_of(status);
     answer->detail[0] = '\0';
     if (status == 0) {
         (void)snprintf(answer->error, sizeof answer->error, "%s", a->error);

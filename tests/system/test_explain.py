@@ -170,3 +170,14 @@ def test_an_evidence_folder_says_what_the_acme_server_answered(mx, new_exchange,
     place = next(path.parent for path in folder.rglob("message.eml") if not (path.parent / "answer.json").exists())
     text = milter.run("-t", "--explain", "-c", server.conf, "--replay", place).stdout.decode()
     assert "not recorded" in row(text, told, "ACME server") and "SMTP answer" not in dict(rows(text, told))
+
+
+def test_an_evidence_folder_tells_a_server_of_another_user_from_a_silent_one(mx, exchange, with_evidence):
+    server, folder = with_evidence
+    server.set("EndpointPeerUser", "nobody")
+    with mx.with_milter(server):
+        answer = mx.send(exchange, signed_reply(exchange))
+        assert (answer.code, answer.enhanced) == (451, "4.3.5")
+        (place,) = wait_for(lambda: [path.parent for path in folder.rglob("answer.json")], "the answer follows")
+    text = milter.run("-t", "--explain", "-c", server.conf, "--replay", place).stdout.decode()
+    assert row(text, "What the sender was told", "SMTP answer").startswith("451 4.3.5 ")
