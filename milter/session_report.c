@@ -363,7 +363,6 @@ static void log_who(struct log_line *line, const struct session *s)
         mailbox_format(&r->form.author, from);
         log_line_add_string(line, "from", from);
     }
-    log_line_add_string(line, "to", r->address);
     if (r->record.chosen != NULL) {
         log_line_add_string(line, "domain", r->record.chosen->domain.name);
         log_line_add_string(line, "selector", r->record.chosen->selector);
@@ -450,5 +449,6 @@ void session_report_log(const struct session *s, const struct session_outcome *o
     log_findings(&line, &r->findings);
     if (r->record.id[0] != '\0')
         log_line_add_string(&line, "id", r->record.id);
+    log_line_add_string(&line, "to", r->address);
     log_line_write(&line, LOG_LEVEL_INFO);
 }

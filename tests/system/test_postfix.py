@@ -54,6 +54,9 @@ def test_R25_pass_is_one_line_in_the_log(mx, exchange):
                                            "dnssec", "endpoint")} == {
         "verdict": "pass", "from": exchange.author, "domain": SIGNED, "selector": "rsa2048",
         "algorithm": "rsa-sha256", "dmarc": "pass", "policy": "reject", "dnssec": "secure", "endpoint": "200"}
+    # The keys and their order are the contract's; what it does not have stands behind them.
+    assert list(words)[-16:] == ["verdict", "from", "domain", "selector", "algorithm", "dmarc", "policy", "dnssec", "token",
+                                 "endpoint", "dns_ms", "endpoint_ms", "total_ms", "findings", "id", "to"]
     assert exchange.token not in mx.milter.log().decode()  # LogTokens is off
 
 
