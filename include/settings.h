@@ -106,6 +106,9 @@ struct settings {
 };
 
 #define SETTINGS_DEFAULT_FILE SYSCONFDIR "/acme-milter.conf"
+#define SETTINGS_ENDPOINT_NONE                                                                               \
+    "none" /* for Endpoint: nothing is posted, the mailbox is the ACME server's                              \
+            */
 
 /*
  * Reads a file. NULL with "FILE:LINE: Keyword: what is wrong" in error. The result carries one reference.
@@ -118,6 +121,9 @@ void settings_unref(struct settings *s); /* NULL is fine */
 
 /* Every setting in force as "Keyword value" lines that settings_load reads again. */
 bool settings_print(const struct settings *s, struct strbuf *out);
+
+/* Whether it is the word none, and so nothing to be posted to. */
+bool settings_endpoint_is_none(const struct settings *s, size_t endpoint);
 
 /*
  * The challenge address that a recipient is: itself, its subaddress, or its whole domain, in this order; NULL

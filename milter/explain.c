@@ -354,6 +354,8 @@ static void outcome_step(struct explain_page *p, const struct session *s, const 
         session_report_map_answer(options->recorded, &then);
     if (options->recorded != NULL || answer->attempts > 0 || answer->detail[0] != '\0')
         server_row(p, answer);
+    else if (settings_endpoint_is_none(s->runtime->settings, s->reply->challenge->endpoint))
+        explain_page_row(p, "ACME server", SPAN_LITERAL("not asked: Endpoint none, it reads the mailbox"));
     else if (session_verdict(s) == VERDICT_PASS)
         explain_page_row(p, "ACME server",
                          SPAN_LITERAL("not asked; its answer decides what the sender is told (--post asks)"));

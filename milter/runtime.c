@@ -29,6 +29,8 @@ static bool open_endpoints(struct runtime *r, struct strbuf *error)
     const struct settings *s = r->settings;
     const struct post_format_needs *needs = post_format_needs((enum post_format)s->endpoint_format);
     for (size_t i = 0; i < s->endpoint_count; i++) {
+        if (settings_endpoint_is_none(s, i))
+            continue;
         const struct endpoint_options options = {
             .url = s->endpoints[i],
             .peer_user = s->endpoint_peer_user,

@@ -159,6 +159,11 @@ static bool check_format(struct reading *r)
     return true;
 }
 
+bool settings_endpoint_is_none(const struct settings *s, size_t endpoint)
+{
+    return span_equal_nocase(span_from_string(s->endpoints[endpoint]), SPAN_LITERAL(SETTINGS_ENDPOINT_NONE));
+}
+
 /* What hangs together across lines. */
 static bool check_whole(struct reading *r)
 {
@@ -167,6 +172,11 @@ static bool check_whole(struct reading *r)
         return fail(r, "ChallengeAddress", "at least one is needed");
     if ((s->endpoint_certificate_file == NULL) != (s->endpoint_key_file == NULL))
         return fail(r, "EndpointCertificateFile", "EndpointCertificateFile and EndpointKeyFile go together");
+    for (size_t i = 0; i < s->challenge_count; i++)
+        if (settings_endpoint_is_none(s, s->challenges[i].endpoint) &&
+            s->disposition != SETTINGS_DISPOSITION_DELIVER)
+            return fail_at(r, line_of(r, "Endpoint"), "Endpoint",
+                           "none needs Disposition deliver: else nobody would see the replies");
     return check_format(r);
 }
 

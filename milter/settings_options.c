@@ -100,7 +100,7 @@ static bool check_url(struct span url, char *why)
 static bool read_endpoint(const struct settings_option *o, struct settings *s, struct span value, char *why)
 {
     (void)o;
-    if (!check_url(value, why))
+    if (!span_equal_nocase(value, SPAN_LITERAL(SETTINGS_ENDPOINT_NONE)) && !check_url(value, why))
         return false;
     free(s->endpoints[0]);
     s->endpoints[0] = settings_value_copy(value);

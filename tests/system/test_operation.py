@@ -9,7 +9,7 @@ import pytest
 from harness import milter, smtp
 from harness.dns import SIGNED, UNSIGNED
 from harness.process import wait_for
-from harness.replies import assert_not_posted, good_reply
+from harness.replies import assert_not_posted, assert_refused, good_reply
 
 from conftest import CA_DOMAIN, CHALLENGE_ADDRESS
 
@@ -192,6 +192,17 @@ def test_delivered_reply_carries_our_results_and_no_forged_ones(mx, exchange, ne
     assert any(value.startswith("other.acme-lab.net") for value in fields)
     (ours,) = [value for value in fields if value.startswith("mx." + CA_DOMAIN)]
     assert "dkim=pass" in ours and SIGNED in ours
+
+
+def test_without_an_endpoint_the_verdict_alone_decides(mx, new_exchange, new_milter):
+    good, bad = new_exchange(), new_exchange()
+    with mx.with_milter(new_milter(("Disposition", "deliver"), ("Endpoint", "none"))) as server:
+        assert mx.send(good, good.sign(good_reply(good))).code == 250
+        line = milter.logfmt(server.wait_reply_line(good.token))
+        assert line["verdict"] == "pass" and "endpoint" not in line
+        assert_refused(mx, bad, good_reply(bad).bytes(), 550, "5.7.20", "dkim-none")
+    assert mx.delivered(good) == [CHALLENGE_ADDRESS]
+    assert_not_posted(mx, good)
 
 
 def test_shadow_mode_lets_everything_through_and_posts_nothing(mx, new_exchange, new_milter):
