@@ -34,13 +34,16 @@ const char *log_level_name(enum log_level level);
  * away. */
 void log_set_prefix(const char *queue_id);
 
-/* Whole line; control characters in it are escaped. */
+/* Whole line, "EVENT KEY=VALUE ...", for values that need no quotes; control characters in it are escaped. */
 void log_write(enum log_level level, const char *format, ...) PRINTF_LIKE(2, 3);
 
 /* A logfmt line made key by key. Values are quoted when they hold a blank, a quote, '=' or nothing at all. */
 struct log_line {
     struct strbuf text;
 };
+
+/* pairs: key, value, key, value ... and NULL; a key whose value is NULL is left out. */
+void log_write_event(enum log_level level, const char *event, const char *const *pairs);
 
 void log_line_begin(struct log_line *line, const char *event); /* "reply" */
 void log_line_add(struct log_line *line, const char *key, struct span value);

@@ -49,7 +49,11 @@ static void catch_signals(void)
 
 static int complain(int code, const char *what, const char *why)
 {
-    log_write(LOG_LEVEL_ERROR, "%s: %s", what, why);
+    struct strbuf text;
+    strbuf_init(&text, LOG_VALUE_BYTES);
+    (void)strbuf_append_format(&text, "%s: %s", what, why);
+    log_write_event(LOG_LEVEL_ERROR, "start-failed", (const char *[]){"error", strbuf_string(&text), NULL});
+    strbuf_clear(&text);
     return code;
 }
 
@@ -102,7 +106,9 @@ static const char *socket_path(const struct settings *s)
 static void give_socket(const struct settings *s, const struct identity *identity)
 {
     if (identity->is_needed && is_unix_socket(s) && chown(socket_path(s), identity->user, (gid_t)-1) != 0)
-        log_write(LOG_LEVEL_WARNING, "socket reason=chown path=%s", socket_path(s));
+        log_write_event(LOG_LEVEL_WARNING, "socket",
+                        (const char *[]){"reason", "chown", "path", socket_path(s), "error",
+                                         strerrordesc_np(errno), NULL});
 }
 
 static bool go_to_background(void)
@@ -123,10 +129,10 @@ static bool go_to_background(void)
 static void warn_of_test_settings(const struct settings *s)
 {
     if (s->test_dns_data != NULL)
-        log_write(LOG_LEVEL_WARNING, "test-setting TestDNSData=%s: DNS is not asked", s->test_dns_data);
+        log_write_event(LOG_LEVEL_WARNING, "test-setting",
+                        (const char *[]){"TestDNSData", s->test_dns_data, NULL});
     if (s->test_time != 0)
-        log_write(LOG_LEVEL_WARNING, "test-setting TestTime=%lld: the clock stands still",
-                  (long long)s->test_time);
+        log_write(LOG_LEVEL_WARNING, "test-setting TestTime=%lld", (long long)s->test_time);
 }
 
 /* The file may have been moved away even where the new configuration is no good. */
@@ -147,14 +153,15 @@ static void reload(const char *file, struct metrics *metrics)
         settings != NULL ? runtime_new(settings, RUNTIME_PURPOSE_SERVE, NULL, metrics, &error) : NULL;
     metrics_count_event(metrics, runtime != NULL ? METRICS_EVENT_RELOAD : METRICS_EVENT_RELOAD_FAILED);
     if (runtime == NULL) {
-        log_write(LOG_LEVEL_ERROR, "reload-failed, the old configuration stays: %s", strbuf_string(&error));
+        log_write_event(LOG_LEVEL_ERROR, "reload-failed",
+                        (const char *[]){"error", strbuf_string(&error), NULL});
         reopen_evidence_log();
     } else {
         log_set_level((enum log_level)runtime->settings->log_level);
         metrics_set_capacity(metrics, runtime->settings->max_concurrent_replies);
         warn_of_test_settings(runtime->settings);
         milter_glue_replace_runtime(runtime);
-        log_write(LOG_LEVEL_INFO, "reloaded file=%s", file);
+        log_write_event(LOG_LEVEL_INFO, "reloaded", (const char *[]){"file", file, NULL});
     }
     strbuf_clear(&error);
 }
@@ -207,7 +214,8 @@ static void write_metrics(struct server *server, bool is_last)
     if (path != NULL && (is_last || deadline_passed(server->next_metrics))) {
         server->next_metrics = deadline_in(runtime->settings->metrics_interval_ms);
         if (!metrics_write_file(server->metrics, path))
-            log_write(LOG_LEVEL_ERROR, "metrics file=%s error=\"%s\"", path, strerrordesc_np(errno));
+            log_write_event(LOG_LEVEL_ERROR, "metrics",
+                            (const char *[]){"file", path, "error", strerrordesc_np(errno), NULL});
     }
     runtime_unref(runtime);
 }
@@ -248,8 +256,9 @@ static int serve_until_signalled(struct settings *settings)
     metrics_set_capacity(server.metrics, settings->max_concurrent_replies);
     milter_glue_replace_runtime(runtime_ref(server.runtime));
     warn_of_test_settings(settings);
-    log_write(LOG_LEVEL_INFO, "started version=%s socket=%s mode=%s", PACKAGE_VERSION, settings->socket,
-              settings->mode == SETTINGS_MODE_SHADOW ? "shadow" : "enforce");
+    log_write_event(LOG_LEVEL_INFO, "started",
+                    (const char *[]){"version", PACKAGE_VERSION, "socket", settings->socket, "mode",
+                                     settings->mode == SETTINGS_MODE_SHADOW ? "shadow" : "enforce", NULL});
     if (pthread_create(&thread, NULL, serve, &server) != 0)
         return complain(EX_SOFTWARE, "thread", "cannot be started");
     (void)pthread_detach(thread);

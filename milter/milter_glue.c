@@ -165,7 +165,7 @@ static sfsistat answer(SMFICTX *ctx, struct session_outcome *o, sfsistat status)
         if (*p == '%' || byte_is_control(*p) || (unsigned char)*p > 0x7e)
             *p = '?';
     if (smfi_setreply(ctx, code, o->enhanced, text) != MI_SUCCESS)
-        log_write(LOG_LEVEL_ERROR, "internal reason=smfi_setreply code=%s", code);
+        log_write(LOG_LEVEL_ERROR, "internal reason=smfi_setreply code=%d", o->code);
     return status;
 }
 

@@ -157,12 +157,13 @@ static void log_answer(const struct endpoint_answer *got)
 {
     if (got->outcome == OUTCOME_OK || got->outcome == OUTCOME_REJECTED)
         return;
-    if (got->outcome == OUTCOME_BROKEN_INPUT)
-        log_write(LOG_LEVEL_ERROR, "endpoint-credentials status=%d error=\"%s\"", got->http_status,
-                  got->error);
-    else
-        log_write(LOG_LEVEL_WARNING, "endpoint-unavailable status=%d attempts=%u error=\"%s\"",
-                  got->http_status, got->attempts, got->error);
+    struct log_line line;
+    bool is_ours = got->outcome == OUTCOME_BROKEN_INPUT;
+    log_line_begin(&line, is_ours ? "endpoint-credentials" : "endpoint-unavailable");
+    log_line_add_number(&line, "status", got->http_status);
+    log_line_add_number(&line, "attempts", got->attempts);
+    log_line_add_string(&line, "error", got->error);
+    log_line_write(&line, is_ours ? LOG_LEVEL_ERROR : LOG_LEVEL_WARNING);
 }
 
 static void post_content(struct session *s, const struct post_format_content *content, enum outcome made,
@@ -431,7 +432,10 @@ void session_report_log(const struct session *s, const struct session_outcome *o
     const struct session_reply *r = s->reply;
     struct log_line line;
     log_line_begin(&line, "reply");
-    log_line_add_string(&line, "verdict", name_table_name(verdict_names, (int)r->record.decision.verdict));
+    bool is_judged = r->record.decision.verdict != VERDICT_UNSET;
+    log_line_add_string(
+        &line, "verdict",
+        name_table_name(verdict_names, (int)(is_judged ? r->record.decision.verdict : VERDICT_TEMPERROR)));
     if (r->record.decision.reason != FINDING_NONE)
         log_line_add_string(&line, "reason", finding_rule(r->record.decision.reason)->name);
     if (outcome->code != 0) {

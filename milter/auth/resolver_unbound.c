@@ -210,7 +210,7 @@ static void *pump_answers(void *arg)
         if (ready > 0 && fds[0].revents != 0 && ub_process(r->ctx) == UB_PIPE)
             break;
     }
-    log_write(LOG_LEVEL_ERROR, "libunbound has stopped: no DNS answers until a restart");
+    log_write(LOG_LEVEL_ERROR, "internal reason=libunbound");
     return NULL;
 }
 

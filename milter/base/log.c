@@ -179,6 +179,15 @@ void log_line_add_number(struct log_line *line, const char *key, int64_t value)
     (void)strbuf_append_format(&line->text, " %s=%lld", key, (long long)value);
 }
 
+void log_write_event(enum log_level level, const char *event, const char *const *pairs)
+{
+    struct log_line line;
+    log_line_begin(&line, event);
+    for (; pairs[0] != NULL; pairs += 2)
+        log_line_add_string(&line, pairs[0], pairs[1]);
+    log_line_write(&line, level);
+}
+
 void log_line_write(struct log_line *line, enum log_level level)
 {
     if (log_enabled(level))

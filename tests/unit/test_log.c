@@ -105,6 +105,10 @@ static void test_line(void)
                   "reply verdict=pass empty=\"\" dns_ms=-3 from=\"\\\"a b\\\"@x.example\" equals=\"a=b\" "
                   "bytes=a\\x00\\x0d\\x0a\\x5c\\xff\n",
                   "logfmt: quotes where needed, nothing but printable ASCII");
+    log_write_event(LOG_LEVEL_ERROR, "metrics",
+                    (const char *[]){"file", "/a b", "hint", NULL, "error", "No \"space\"", NULL});
+    tap_is_string(logged(), "metrics file=\"/a b\" error=\"No \\\"space\\\"\"\n",
+                  "pairs; one without a value is left out");
     char big[2 * LOG_LINE_BYTES];
     memset(big, '\x01', sizeof big);
     log_line_begin(&line, "reply");
