@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Lines to syslog or standard error. Contract section 7: one line an event, key=value, and whatever came from
- * the network goes through log_line_*, which escapes it to printable ASCII.
+ * Lines to syslog, standard error or systemd's journal. Contract section 7: one line an event, key=value, and
+ * whatever came from the network goes through log_line_*, which escapes it to printable ASCII.
  */
 #ifndef LOG_H
 #define LOG_H
@@ -23,6 +23,10 @@ enum { LOG_LINE_BYTES = 4096, LOG_VALUE_BYTES = 512 };
  * time. */
 void log_open_syslog(const char *ident, int facility);
 void log_open_stderr(void);
+/* Behind either of them: where systemd's journal listens at path (JOURNAL_SOCKET), and where syslog or
+ * standard error leads to it, lines go there with their fields (journal.h). What the journal does not take
+ * still goes to syslog or standard error. */
+void log_open_journal(const char *path, int facility);
 void log_set_level(enum log_level level);
 bool log_enabled(enum log_level level);
 bool log_facility_from_name(struct span name, int *facility);

@@ -15,6 +15,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "journal.h"
 #include "milter_glue.h"
 #include "runtime.h"
 
@@ -282,6 +283,7 @@ static int start(struct settings *settings, bool stays_in_foreground)
         return code;
     if (!stays_in_foreground) {
         log_open_syslog("acme-milter", settings->syslog_facility);
+        log_open_journal(JOURNAL_SOCKET, settings->syslog_facility);
         if (!go_to_background())
             return complain(EX_SOFTWARE, "background", "cannot go there");
     }
@@ -293,6 +295,7 @@ static int start(struct settings *settings, bool stays_in_foreground)
 int daemon_run(struct settings *settings, bool stays_in_foreground)
 {
     log_open_stderr();
+    log_open_journal(JOURNAL_SOCKET, settings->syslog_facility);
     log_set_level((enum log_level)settings->log_level);
     int code = start(settings, stays_in_foreground);
     settings_unref(settings);
