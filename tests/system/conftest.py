@@ -1,21 +1,19 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The fixtures of the system tests: real servers, started once for all tests of a run unless a test stops them."""
-import contextlib
 import dataclasses
 import itertools
 import os
 import shutil
+import subprocess
 
 import pytest
 
-from harness import acme, milter, signer, smtp
+from harness import acme, milter, signer
 from harness.dns import BOGUS, SIGNED, UNSIGNED, DnsServer
+from harness.mail_exchanger import CA_DOMAIN, CHALLENGE_ADDRESS, MailExchanger
 from harness.milter_proxy import MilterProxy
 from harness.postfix import Postfix
 from harness.process import Folder
-
-CA_DOMAIN = "ca.acme-lab.net"
-CHALLENGE_ADDRESS = "acme@" + CA_DOMAIN
 
 _milters = itertools.count(1)
 
@@ -138,47 +136,31 @@ def shared_milter(folder, milter_settings):
     server.stop()
 
 
-class Mx:
-    """The CA's mail exchanger: Postfix, a counting proxy behind it, and behind that one milter or another."""
+class Mx(MailExchanger):
+    """Postfix, a counting proxy behind it, and behind that one milter or another."""
 
     def __init__(self, folder, server, acme_server, dns_server):
-        self.milter, self.acme, self.dns = server, acme_server, dns_server
-        self.proxy = MilterProxy(folder.path / "proxy.sock", server.socket)
-        self.postfix = Postfix(folder, CA_DOMAIN, self.proxy.address)
-
-    @contextlib.contextmanager
-    def with_milter(self, server):
-        """Have another milter, started and ended here, take the mail meanwhile."""
-        before = self.milter
-        server.start()
-        self.milter, self.proxy.milter_socket = server, str(server.socket)
-        try:
-            yield server
-        finally:
-            self.milter, self.proxy.milter_socket = before, str(before.socket)
-            server.stop()
-
-    def send(self, exchange, data, recipients=CHALLENGE_ADDRESS, **how):
-        data = data if isinstance(data, bytes) else data.bytes()
-        return smtp.send(self.postfix.port, exchange.author, recipients, data, **how)
-
-    def queue_id(self):
-        """Of the last mail that Postfix began to take."""
-        return self.postfix.queue_ids()[-1]
-
-    def delivered(self, exchange):
-        self.postfix.wait_queue_empty()
-        return self.postfix.delivered(exchange.token.encode())
+        proxy = MilterProxy(folder.path / "proxy.sock", server.socket)
+        self.postfix = Postfix(folder, CA_DOMAIN, proxy.address)
+        super().__init__(self.postfix, proxy, server, acme_server, dns_server)
 
 
 @pytest.fixture(scope="session")
 def mx(folder, shared_milter, acme_server, dns_server):
     exchanger = Mx(folder, shared_milter, acme_server, dns_server)
-    exchanger.proxy.start()
-    exchanger.postfix.start()
+    exchanger.start()
     yield exchanger
-    exchanger.postfix.stop()
-    exchanger.proxy.stop()
+    exchanger.stop()
+
+
+@pytest.fixture(scope="session")
+def tls_files(folder):
+    """A certificate that we made ourselves, and its key, as an MTA reads them."""
+    certificate, key = folder.path / "mx.pem", folder.path / "mx-key.pem"
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=mx." + CA_DOMAIN,
+                    "-out", certificate, "-keyout", key], check=True, stderr=subprocess.DEVNULL)
+    key.chmod(0o600)
+    return certificate, key
 
 
 @pytest.fixture(scope="session")

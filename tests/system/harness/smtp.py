@@ -2,6 +2,7 @@
 """A sender's MTA: one mail, and what the server said to it."""
 import re
 import smtplib
+import ssl
 from dataclasses import dataclass, field
 
 
@@ -53,9 +54,23 @@ def _data(client, data):
         return error.smtp_code, error.smtp_error
 
 
-def connect(port, helo="mail.acme-lab.net", timeout=120):
+def connect(port, helo="mail.acme-lab.net", timeout=120, tls=None):
+    """`tls`: an ssl.TLSVersion to begin and to speak."""
     client = smtplib.SMTP("127.0.0.1", port, timeout=timeout)
+    _greet(client, helo)
+    if tls is not None:
+        code, text = client.docmd("STARTTLS")
+        if code != 220:
+            raise smtplib.SMTPResponseException(code, text)
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        context.minimum_version = context.maximum_version = tls
+        client.sock, client.file = context.wrap_socket(client.sock), None
+        _greet(client, helo)
+    return client
+
+
+def _greet(client, helo):
     code, text = client.docmd("EHLO", helo)
     if code != 250:
         raise smtplib.SMTPHeloError(code, text)
-    return client
