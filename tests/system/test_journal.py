@@ -1,8 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The log in systemd's journal: the same lines, with their keys as fields, asked for by journalctl."""
-import os
-import signal
-
 import pytest
 
 from harness import journal, milter
@@ -68,16 +65,8 @@ def test_what_stderr_leads_to_decides(mx, exchange, journald, folder, milter_set
 
 def test_in_the_background_too(mx, exchange, journald, folder, milter_settings):
     """Instead of syslog, whose lines would reach the journal without fields."""
-    server = milter.Milter(folder, milter_settings, "milter-behind")
-    server.write_conf()
-    starter = Process(journald.command(milter.program(), "-c", server.conf), server.folder / "starter")
-    assert starter.popen.wait(30) == 0, starter.text()
-    entry = journald.wait_entry("ACME_MILTER_EVENT=started", f"ACME_MILTER_SOCKET=unix:{server.socket}")
-    try:
-        before, mx.proxy.milter_socket = mx.proxy.milter_socket, str(server.socket)
-        assert mx.send(exchange, exchange.sign(good_reply(exchange))).code == 250
-        mx.proxy.milter_socket = before
-        assert journald.wait_entry(f"ACME_MILTER_QUEUE_ID={mx.queue_id()}")["_PID"] == entry["_PID"]
-    finally:
-        os.kill(int(entry["_PID"]), signal.SIGTERM)
-    journald.wait_entry("ACME_MILTER_EVENT=stopped", f"_PID={entry['_PID']}")
+    server = milter.BackgroundMilter(folder, milter_settings, "milter-behind", journald)
+    queue_id = judged(mx, exchange, server)
+    started = journald.wait_entry("ACME_MILTER_EVENT=started", f"ACME_MILTER_SOCKET=unix:{server.socket}")
+    assert journald.wait_entry(f"ACME_MILTER_QUEUE_ID={queue_id}")["_PID"] == started["_PID"]
+    journald.wait_entry("ACME_MILTER_EVENT=stopped", f"_PID={started['_PID']}")

@@ -7,7 +7,7 @@ import signal
 import subprocess
 from pathlib import Path
 
-from .process import Process, system_user, unix_socket_answers, wait_for
+from .process import DEADLINE, Process, system_user, unix_socket_answers, wait_for
 
 USER = "acme-milter"
 
@@ -88,6 +88,43 @@ class Milter:
         """The user that the process runs as now."""
         status = Path(f"/proc/{self.process.pid}/status").read_text()
         return int(re.search(r"^Uid:\s+(\d+)", status, re.M).group(1))
+
+
+class BackgroundMilter(Milter):
+    """One that goes to the background, as without -f, in the mount namespace of `where` (a Journal or a Syslog)."""
+
+    def __init__(self, folder, settings, name, where):
+        super().__init__(folder, settings, name)
+        self.where, self.pid = where, None
+
+    def start(self, *options):
+        self.write_conf()
+        done = subprocess.run(self.where.command(program(), "-c", self.conf, *options), check=False, timeout=DEADLINE,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        assert done.returncode == 0, done.stdout
+        wait_for(lambda: unix_socket_answers(self.socket), "the milter listens")
+        self.pid = wait_for(self.find, "the milter's process")
+
+    def find(self):
+        """The process that has our configuration on its command line and no parent of ours."""
+        for path in Path("/proc").glob("[0-9]*/cmdline"):
+            try:
+                words = path.read_bytes().split(b"\0")
+            except OSError:
+                continue
+            if words[0] == os.fsencode(program()) and os.fsencode(self.conf) in words:
+                return int(path.parent.name)
+        return None
+
+    def reload(self):
+        self.write_conf()
+        os.kill(self.pid, signal.SIGHUP)
+
+    def stop(self):
+        if self.pid:
+            os.kill(self.pid, signal.SIGTERM)
+            wait_for(lambda: self.find() is None, "the milter ends")
+        self.pid = None
 
 
 def run(*arguments, stdin=None, timeout=60, **popen):

@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""contrib/log: rsyslog, fail2ban and mtail read what the milter and Postfix really logged."""
+import json
+import re
+import shutil
+import subprocess
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from harness import milter
+from harness.dns import BOGUS, SIGNED
+from harness.process import wait_for
+from harness.replies import good_reply
+from harness.syslog import Syslog
+
+TOP = Path(__file__).resolve().parents[2]
+CONTRIB = TOP / "contrib/log"
+RULEBASE = CONTRIB / "rsyslog.d/acme-milter.rulebase"
+# An author that reads like the rest of a line, to whoever splits at blanks.
+FORGED = b'"a reason=x endpoint=99 total_ms=1 verdict=pass z=b"@' + SIGNED.encode()
+NEEDED = ("rsyslogd", "lognormalizer", "fail2ban-regex", "fail2ban-client", "mtail")
+
+
+def run(*argv, stdin=None, code=0):
+    done = subprocess.run([str(word) for word in argv], input=stdin, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                          check=False, timeout=120)
+    assert done.returncode == code, f"{argv}: {done.returncode}\n{done.stdout}"
+    return done.stdout
+
+
+class Logged:
+    """What syslog has of a milter's life: replies of each verdict, a bad and a good reload, an ACME server that is away."""
+
+    def __init__(self, syslog):
+        self.syslog = syslog
+        self.queue_ids = {}  # by what was sent
+
+    def lines(self):
+        return [line for line in self.syslog.lines() if re.search(r" acme-milter\[\d+\]: ", line)]
+
+    def replies(self):
+        """Of each line of a reply: its keys, as a reader that knows nothing of our rules sees them."""
+        found = (re.search(r": (\w+): reply (verdict=.*)", line) for line in self.lines())
+        return [{"queue_id": match.group(1), **milter.logfmt(match.group(2))} for match in found if match]
+
+    def events(self):
+        return [re.search(r"acme-milter\[\d+\]: (?:\w+: )?([a-z-]+)", line).group(1) for line in self.lines()]
+
+
+def send_each(mx, new_exchange, logged):
+    def send(name, exchange, data, code):
+        answer = mx.send(exchange, data)
+        assert answer.code == code, str(answer)
+        logged.queue_ids[name] = mx.queue_id()
+
+    good, unsigned, bogus, wrong, forged, tokenless, late = (
+        new_exchange("alice@" + zone) for zone in (SIGNED, SIGNED, BOGUS, SIGNED, SIGNED, SIGNED, SIGNED))
+    wrong.digest = good.digest
+    for name, each, code in (("good", good, 250), ("bogus", bogus, 451), ("wrong", wrong, 550)):
+        send(name, each, each.sign(good_reply(each)), code)
+    send("unsigned", unsigned, good_reply(unsigned), 550)
+    send("tokenless", tokenless, tokenless.sign(good_reply(tokenless).set("Subject", "Re: nothing")), 550)
+    send("forged", forged, good_reply(forged).set("From", FORGED), 550)
+    mx.acme.stop()
+    try:
+        send("late", late, late.sign(good_reply(late)), 451)
+    finally:
+        mx.acme.start()
+
+
+@pytest.fixture(scope="module")
+def logged(mx, new_exchange, folder, milter_settings):
+    missing = [name for name in NEEDED if shutil.which(name) is None]
+    assert not missing, "not installed: " + ", ".join(missing) + " (see contrib/packages)"
+    syslog = Syslog(folder)
+    for file in (CONTRIB / "rsyslog.d").iterdir():
+        shutil.copy(file, syslog.etc)
+    syslog.start()
+    result = Logged(syslog)
+    server = milter.BackgroundMilter(folder, milter_settings, "milter-syslog", syslog)
+    with mx.with_milter(server):
+        send_each(mx, new_exchange, result)
+        for value, event in (("nonsense", "reload-failed"), ("8", "reloaded")):
+            server.set("MaxSignatures", value)
+            server.reload()
+            wait_for(lambda wanted=event: wanted in result.events(), f"{event} is logged")
+    wait_for(lambda: "stopped" in result.events(), "its end is logged")
+    yield result
+    syslog.stop()
+
+
+def test_the_lines_are_what_this_is_about(logged):
+    assert {"started", "reply", "endpoint-unavailable", "reload-failed", "reloaded", "stopped"} <= set(logged.events())
+    assert sorted(reply["queue_id"] for reply in logged.replies()) == sorted(logged.queue_ids.values())
+    (forged,) = [reply for reply in logged.replies() if reply["queue_id"] == logged.queue_ids["forged"]]
+    assert forged["from"].encode() == FORGED and forged["verdict"] == "reject"
+
+
+def members(text):
+    return {key: value for key, value in json.loads(text).items() if key not in ("time", "host", "severity", "event.tags")}
+
+
+def test_rsyslog_makes_fields_of_keys(logged):
+    objects = [members(line) for line in logged.syslog.lines("acme-milter.json")]
+    wanted = [{"event": "reply", **reply} for reply in logged.replies()]
+    assert [each for each in objects if each["event"] == "reply"] == wanted
+    assert [each["event"] for each in objects] == logged.events()
+    (failed,) = [each for each in objects if each["event"] == "reload-failed"]
+    assert failed.keys() == {"event", "error"} and "MaxSignatures" in failed["error"]
+    (away,) = [each for each in objects if each["event"] == "endpoint-unavailable"]
+    assert away.keys() == {"event", "queue_id", "status", "attempts", "error"}
+
+
+def test_rsyslog_keeps_time_and_severity(logged):
+    first = json.loads(logged.syslog.lines("acme-milter.json")[0])
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT[\d:.]+[+-]\d\d:\d\d", first["time"]) and first["severity"] == "info"
+
+
+def test_the_rulebase_knows_every_message_of_the_manual():
+    table = re.findall(r"^\.It Cm ([a-z].*) Pq \w+$", (TOP / "doc/acme-milter.8").read_text(), re.M)
+    assert len(table) > 15
+    for form in table:
+        event, *keys = form.split()
+        pairs = {word.partition("=")[0]: word.partition("=")[2] or "7" for word in keys if not word.startswith("mode=sh")}
+        line = " ".join([" 4X7b:", event] + [f"{key}={value}" for key, value in pairs.items()])
+        found = members(run("lognormalizer", "-r", RULEBASE, "-e", "json", "-T", stdin=line + "\n"))
+        assert found == {"queue_id": "4X7b", "event": event, **pairs}, line
+
+
+def test_mtail_counts_what_was_logged(logged):
+    text = run("mtail", "--one_shot", "--one_shot_format=prometheus", "--emit_prog_label=false", "--progs", CONTRIB / "mtail",
+               "--logs", logged.syslog.log / "mail.log")
+    found = {(sample.name, *(value for _, value in sorted(sample.labels.items()))): sample.value
+             for family in text_string_to_metric_families(text) for sample in family.samples if "_bucket" not in sample.name}
+    replies, name = logged.replies(), "acme_milter_log_"
+    wanted = {(name + "events_total", event): count for event, count in Counter(logged.events()).items()}
+    for key, count in Counter((each.get("reason", "none"), each["verdict"]) for each in replies).items():
+        wanted[(name + "replies_total", *key)] = count
+    for status, count in Counter(each["endpoint"] for each in replies if "endpoint" in each).items():
+        wanted[(name + "endpoint_answers_total", status)] = count
+    wanted[(name + "total_seconds_count",)] = len(replies)
+    wanted[(name + "total_seconds_sum",)] = sum(int(each["total_ms"]) for each in replies) / 1000
+    assert found == pytest.approx(wanted)
+
+
+def test_fail2ban_counts_forged_replies_only(logged, mx, tmp_path):
+    conf = tmp_path / "fail2ban"
+    shutil.copytree("/etc/fail2ban", conf)
+    shutil.copytree(CONTRIB / "fail2ban", conf, dirs_exist_ok=True)
+    log = tmp_path / "mail.log"
+    log.write_text(mx.postfix.log())
+    text = run("fail2ban-regex", "--config", conf, "--print-all-matched", log, "acme-milter")
+    matched = {name for name, queue_id in logged.queue_ids.items() if f": {queue_id}: milter-reject" in text}
+    assert matched == {"unsigned", "forged"}
+    assert re.search(r"\b127\.0\.0\.1\b", run("fail2ban-regex", "--config", conf, "--out", "ip", log, "acme-milter"))
+    jail = conf / "jail.d/acme-milter.conf"
+    jail.write_text(jail.read_text().replace("/var/log/mail.log", str(log)))
+    (conf / "jail.d/defaults-debian.conf").unlink(missing_ok=True)  # its sshd jail wants a log that is not there
+    assert "OK" in run("fail2ban-client", "-c", conf, "-t")
+    assert re.search(r"'maxretry', 10\]", run("fail2ban-client", "-c", conf, "-d"))
