@@ -25,7 +25,7 @@ static size_t blank_len(struct span s, size_t at)
 {
     if (byte_is_blank(s.data[at]) || s.data[at] == '\r')
         return 1;
-    return span_find(s, at, SPAN_LITERAL("\xc2\xa0")) == at ? 2 : 0;
+    return span_equal(span_slice(s, at, at + 2), SPAN_LITERAL("\xc2\xa0")) ? 2 : 0;
 }
 
 static struct span trim(struct span s)
