@@ -9,6 +9,7 @@ bool byte_is_alpha(char c);
 bool byte_is_digit(char c);
 bool byte_is_alnum(char c);
 bool byte_is_blank(char c);   /* SP, HTAB */
+bool byte_is_space(char c);   /* those, CR and LF */
 bool byte_is_control(char c); /* below SP, and DEL */
 char byte_to_lower(char c);
 int byte_hex_value(char c); /* 0..15, or -1; both cases */

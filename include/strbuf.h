@@ -38,6 +38,8 @@ bool strbuf_append_format(struct strbuf *b, const char *format, ...) PRINTF_LIKE
  * unescaped. At the limit the whole escapes that fit stay, so that a limit cuts.
  */
 bool strbuf_append_escaped(struct strbuf *b, struct span s);
+/* Without SP, HTAB, CR and LF. */
+bool strbuf_append_without_space(struct strbuf *b, struct span s);
 
 struct span strbuf_view(const struct strbuf *b);   /* borrowed until the next change */
 const char *strbuf_string(const struct strbuf *b); /* never NULL; borrowed until the next change */

@@ -185,13 +185,13 @@ static void signatures(struct explain_page *p, const struct session *s)
         not_looked_at(p);
         return;
     }
-    if (r->dkim.seen == 0)
+    if (r->record.dkim->seen == 0)
         explain_page_row(p, "none", SPAN_LITERAL("the mail has no DKIM-Signature field"));
-    for (size_t i = 0; i < r->dkim.count; i++)
-        signature(p, r, &r->dkim.signatures[i]);
-    if (r->dkim.seen > r->dkim.count)
+    for (size_t i = 0; i < r->record.dkim->count; i++)
+        signature(p, r, &r->record.dkim->signatures[i]);
+    if (r->record.dkim->seen > r->record.dkim->count)
         explain_page_format(p, "more", "%zu that are not looked at (MaxSignatures)",
-                            r->dkim.seen - r->dkim.count);
+                            r->record.dkim->seen - r->record.dkim->count);
 }
 
 static void policy_rows(struct explain_page *p, const struct auth_dmarc_facts *d)

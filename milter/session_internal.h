@@ -19,7 +19,7 @@ struct session_reply {
     struct auth_dkim_check *dkim_check;
     struct auth_dmarc_check *dmarc_check;
     struct deadline dns_deadline;
-    struct auth_dkim_facts dkim;
+    struct auth_dkim_facts *dkim; /* NULL until the signatures were looked at: it is large */
     struct auth_dmarc_facts dmarc;
     struct strbuf dns; /* the answers used, for the evidence */
     struct reply_record record;

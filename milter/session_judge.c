@@ -28,6 +28,7 @@ void session_judge_free_reply(struct session_reply *r)
         return;
     auth_dkim_check_free(r->dkim_check);
     auth_dmarc_check_free(r->dmarc_check);
+    free(r->dkim);
     message_free(r->message);
     mime_text_clear(&r->text);
     strbuf_clear(&r->dns);
@@ -111,7 +112,7 @@ static enum auth_result aligned_result(const struct session_reply *r, int chosen
 {
     if (chosen < 0)
         return AUTH_RESULT_NONE;
-    const struct auth_signature *s = &r->dkim.signatures[chosen];
+    const struct auth_signature *s = &r->dkim->signatures[chosen];
     if (s->result == AUTH_RESULT_POLICY && s->is_verified && !verdict_is_rejected(&r->findings, policy))
         return AUTH_RESULT_PASS;
     return s->result;
@@ -124,19 +125,20 @@ static enum outcome authenticate(struct session *s)
     const struct finding_policy *policy = &r->challenge->finding_policy;
     int64_t began = clock_monotonic_us();
     session_judge_start_lookups(s);
-    if (r->dkim_check == NULL || r->dmarc_check == NULL)
+    r->dkim = malloc(sizeof *r->dkim);
+    if (r->dkim_check == NULL || r->dmarc_check == NULL || r->dkim == NULL)
         return OUTCOME_INTERNAL;
-    enum outcome outcome = auth_dkim_finish(r->dkim_check, r->dns_deadline, &r->dkim, &r->dns);
+    enum outcome outcome = auth_dkim_finish(r->dkim_check, r->dns_deadline, r->dkim, &r->dns);
     if (outcome != OUTCOME_OK)
         return outcome;
-    int chosen = verdict_choose_signature(&r->dkim, policy);
-    verdict_add_dkim(&r->dkim, chosen, &r->findings);
-    r->record.dkim = &r->dkim;
-    r->record.chosen = chosen >= 0 ? &r->dkim.signatures[chosen] : NULL;
+    int chosen = verdict_choose_signature(r->dkim, policy);
+    verdict_add_dkim(r->dkim, chosen, &r->findings);
+    r->record.dkim = r->dkim;
+    r->record.chosen = chosen >= 0 ? &r->dkim->signatures[chosen] : NULL;
     outcome = auth_dmarc_finish(r->dmarc_check, aligned_result(r, chosen, policy), r->dns_deadline, &r->dmarc,
                                 &r->dns);
-    for (size_t i = 0; i < r->dkim.count; i++)
-        r->dkim_us += r->dkim.signatures[i].verify_us;
+    for (size_t i = 0; i < r->dkim->count; i++)
+        r->dkim_us += r->dkim->signatures[i].verify_us;
     r->dns_us = clock_monotonic_us() - began - r->dkim_us;
     if (outcome != OUTCOME_OK)
         return outcome;

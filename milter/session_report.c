@@ -394,7 +394,7 @@ static void count_limits(const struct session_reply *r, struct metrics *m)
         metrics_count_limit(m, METRICS_LIMIT_DEPTH);
     if (r->text.has_too_many)
         metrics_count_limit(m, METRICS_LIMIT_PARTS);
-    if (r->dkim.seen > r->dkim.count)
+    if (r->record.dkim != NULL && r->record.dkim->seen > r->record.dkim->count)
         metrics_count_limit(m, METRICS_LIMIT_SIGNATURES);
 }
 
@@ -403,7 +403,7 @@ static void count_dns(const struct session_reply *r, struct metrics *m)
     if (r->record.chosen != NULL)
         metrics_count_dnssec(m, METRICS_RECORD_DKIM, r->record.chosen->dnssec);
     if (r->record.dkim != NULL)
-        metrics_count_lookups(m, METRICS_RECORD_DKIM, &r->dkim.lookups);
+        metrics_count_lookups(m, METRICS_RECORD_DKIM, &r->record.dkim->lookups);
     if (r->record.dmarc != NULL) {
         metrics_count_dnssec(m, METRICS_RECORD_DMARC, r->dmarc.dnssec);
         metrics_count_lookups(m, METRICS_RECORD_DMARC, &r->dmarc.lookups);

@@ -321,11 +321,14 @@ enum outcome auth_dkim_finish(struct auth_dkim_check *check, struct deadline dea
                               struct auth_dkim_facts *facts, struct strbuf *dns)
 {
     bool is_decided = false;
-    memset(facts, 0, sizeof *facts);
+    /* The signatures are cleared one by one: most mails have few, and the array is large. */
+    facts->count = 0;
     facts->seen = check->seen;
+    facts->lookups = (struct auth_lookups){{0}};
     for (; facts->count < check->count; facts->count++) {
         const struct candidate *c = &check->candidates[facts->count];
         struct auth_signature *s = &facts->signatures[facts->count];
+        memset(s, 0, sizeof *s);
         describe(check, c, s);
         if (c->rank == CANDIDATE_RANK_OTHER || is_decided)
             continue;

@@ -59,9 +59,7 @@ static const char *check_tags(const struct tag_list *list, bool is_ed25519)
 /* The base64 without white space, padded as libopendkim and base64_decode want it. */
 static bool compact(struct span value, struct strbuf *out)
 {
-    for (size_t i = 0; i < value.len; i++)
-        if (!byte_is_blank(value.data[i]) && value.data[i] != '\r' && value.data[i] != '\n')
-            (void)strbuf_append_byte(out, value.data[i]);
+    (void)strbuf_append_without_space(out, value);
     while (out->len % 4 != 0 && out->error == STRBUF_ERROR_NONE)
         (void)strbuf_append_byte(out, '=');
     return out->error == STRBUF_ERROR_NONE;

@@ -96,15 +96,17 @@ void resolver_free(struct resolver *r)
 static void append_string(struct strbuf *out, struct span text)
 {
     (void)strbuf_append_byte(out, '"');
+    size_t plain = 0;
     for (size_t i = 0; i < text.len; i++) {
         unsigned char c = (unsigned char)text.data[i];
-        if (c == '"' || c == '\\')
-            (void)strbuf_append_format(out, "\\%c", c);
-        else if (c < ' ' || c >= 0x7f)
-            (void)strbuf_append_format(out, "\\%03u", c);
-        else
-            (void)strbuf_append_byte(out, text.data[i]);
+        bool is_marked = c == '"' || c == '\\';
+        if (!is_marked && c >= ' ' && c < 0x7f)
+            continue;
+        (void)strbuf_append(out, span_slice(text, plain, i));
+        (void)strbuf_append_format(out, is_marked ? "\\%c" : "\\%03u", c);
+        plain = i + 1;
     }
+    (void)strbuf_append(out, span_slice(text, plain, text.len));
     (void)strbuf_append_byte(out, '"');
 }
 

@@ -32,11 +32,6 @@ static const struct name_table_row canonicalizations[] = {
     {0, NULL},
 };
 
-static bool is_line_blank(char c)
-{
-    return byte_is_blank(c) || c == '\r' || c == '\n';
-}
-
 /* Base64 with white space anywhere (RFC 6376 section 2.10) that stands for 1..max_bytes, *len of them. */
 static bool is_base64(struct span value, size_t max_bytes, size_t *len)
 {
@@ -44,11 +39,8 @@ static bool is_base64(struct span value, size_t max_bytes, size_t *len)
     struct strbuf bytes;
     strbuf_init(&text, BASE64_MAX_BYTES);
     strbuf_init(&bytes, max_bytes);
-    bool ok = true;
-    for (size_t i = 0; i < value.len && ok; i++)
-        ok = is_line_blank(value.data[i]) || strbuf_append_byte(&text, value.data[i]);
-    ok = ok && text.len > 0 &&
-         base64_decode(strbuf_view(&text), BASE64_ALPHABET_STANDARD, &bytes) == OUTCOME_OK;
+    bool ok = strbuf_append_without_space(&text, value) && text.len > 0 &&
+              base64_decode(strbuf_view(&text), BASE64_ALPHABET_STANDARD, &bytes) == OUTCOME_OK;
     *len = bytes.len;
     strbuf_clear(&text);
     strbuf_clear(&bytes);
@@ -96,11 +88,13 @@ static bool read_signed_fields(struct span value, struct signature_tags *out)
 
 size_t signature_tags_times_signed(const char *signed_fields, struct span name)
 {
-    struct span rest = span_from_string(signed_fields);
-    struct span item;
+    struct span list = span_from_string(signed_fields);
     size_t times = 0;
-    while (tag_list_next_item(&rest, &item))
-        times += span_equal(item, name);
+    for (size_t from = 0; from < list.len;) {
+        size_t to = span_find_byte(list, from, ':');
+        times += span_equal(span_slice(list, from, to), name);
+        from = to + 1;
+    }
     return times;
 }
 
@@ -118,7 +112,7 @@ static bool read_identity(const struct tag_list *list, struct signature_tags *ou
         !domain_is_within(&domain, &out->domain))
         return false;
     for (size_t i = 0; i < at; i++)
-        if (is_line_blank(value.data[i]) || value.data[i] == '"')
+        if (byte_is_space(value.data[i]) || value.data[i] == '"')
             return false;
     int len = snprintf(out->identity, sizeof out->identity, "%.*s@%s", (int)at, value.data, domain.name);
     out->is_identity_below = !domain_equal(&domain, &out->domain);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "base64.h"
 
+enum { PIECE_BYTES = 192 };
+
 static const char url_alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
 bool base64_is_url_byte(char c)
@@ -56,6 +58,8 @@ enum outcome base64_decode(struct span text, enum base64_alphabet alphabet, stru
 {
     if (!strip_padding(&text, alphabet))
         return OUTCOME_BROKEN_INPUT;
+    char piece[PIECE_BYTES];
+    size_t piece_len = 0;
     unsigned bits = 0;
     unsigned held = 0;
     for (size_t i = 0; i < text.len; i++) {
@@ -66,9 +70,13 @@ enum outcome base64_decode(struct span text, enum base64_alphabet alphabet, stru
         held += 6;
         if (held >= 8) {
             held -= 8;
-            if (!strbuf_append_byte(out, (char)(bits >> held & 0xff)))
-                return OUTCOME_INTERNAL;
+            piece[piece_len++] = (char)(bits >> held & 0xff);
         }
+        if (piece_len < sizeof piece && i + 1 < text.len)
+            continue;
+        if (!strbuf_append(out, (struct span){piece, piece_len}))
+            return OUTCOME_INTERNAL;
+        piece_len = 0;
     }
     return (bits & ((1u << held) - 1)) == 0 ? OUTCOME_OK : OUTCOME_BROKEN_INPUT;
 }

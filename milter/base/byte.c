@@ -21,6 +21,11 @@ bool byte_is_blank(char c)
     return c == ' ' || c == '\t';
 }
 
+bool byte_is_space(char c)
+{
+    return byte_is_blank(c) || c == '\r' || c == '\n';
+}
+
 bool byte_is_control(char c)
 {
     return (unsigned char)c < ' ' || c == 0x7f;

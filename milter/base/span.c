@@ -37,16 +37,11 @@ struct span span_slice(struct span s, size_t from, size_t to)
     return (struct span){s.data != NULL ? s.data + from : NULL, to - from};
 }
 
-static bool is_line_blank(char c)
-{
-    return byte_is_blank(c) || c == '\r' || c == '\n';
-}
-
 struct span span_trim(struct span s)
 {
-    while (s.len > 0 && is_line_blank(s.data[s.len - 1]))
+    while (s.len > 0 && byte_is_space(s.data[s.len - 1]))
         s.len--;
-    while (s.len > 0 && is_line_blank(s.data[0]))
+    while (s.len > 0 && byte_is_space(s.data[0]))
         s = span_slice(s, 1, s.len);
     return s;
 }

@@ -96,6 +96,19 @@ bool strbuf_append_format(struct strbuf *b, const char *format, ...)
     return true;
 }
 
+bool strbuf_append_without_space(struct strbuf *b, struct span s)
+{
+    for (size_t from = 0; from < s.len;) {
+        size_t to = from;
+        while (to < s.len && !byte_is_space(s.data[to]))
+            to++;
+        if (!strbuf_append(b, span_slice(s, from, to)))
+            return false;
+        from = to + 1;
+    }
+    return b->error == STRBUF_ERROR_NONE;
+}
+
 bool strbuf_append_escaped(struct strbuf *b, struct span s)
 {
     static const char digits[] = "0123456789abcdef";

@@ -87,7 +87,7 @@ bool charset_is_native(struct span name)
 static enum outcome append_utf8(struct span bytes, struct strbuf *out)
 {
     size_t from = 0;
-    for (size_t at = 0; at < bytes.len;) {
+    for (size_t at = utf8_skip_printable(bytes, 0); at < bytes.len; at = utf8_skip_printable(bytes, at)) {
         uint32_t code;
         size_t len = utf8_decode(bytes, at, &code);
         if (len > 0) {

@@ -96,8 +96,8 @@ static bool decode_transfer(const struct mime_entity *e, struct strbuf *out)
 static void normalise_lines(struct strbuf *text)
 {
     struct span s = strbuf_view(text);
-    size_t from =
-        span_find(s, 0, SPAN_LITERAL(byte_order_mark)) == 0 && s.len > 0 ? strlen(byte_order_mark) : 0;
+    struct span mark = SPAN_LITERAL(byte_order_mark);
+    size_t from = span_equal(span_slice(s, 0, mark.len), mark) ? mark.len : 0;
     size_t len = 0;
     for (size_t i = from; i < s.len; i++) {
         char c = text->data[i];
