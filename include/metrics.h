@@ -68,6 +68,8 @@ void metrics_count_dnssec(struct metrics *m, enum metrics_record record, enum dn
 void metrics_count_answer(struct metrics *m, const struct endpoint_answer *answer);
 void metrics_add_time(struct metrics *m, enum metrics_timer timer, int64_t us);
 void metrics_add_in_flight(struct metrics *m, int change);
+/* Replies that are being received or judged, whatever configuration they began with. */
+int metrics_in_flight(const struct metrics *m);
 void metrics_set_capacity(struct metrics *m, int64_t replies); /* MaxConcurrentReplies */
 
 /* The whole exposition, "# EOF" included. */

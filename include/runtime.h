@@ -29,6 +29,7 @@ struct runtime {
     struct metrics *metrics;                 /* borrowed; NULL: nobody counts */
     atomic_uint references;
     atomic_int replies_under_way;
+    atomic_bool is_stopping; /* replies that begin now are put off */
 };
 
 enum runtime_purpose {

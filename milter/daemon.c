@@ -19,7 +19,8 @@
 #include "milter_glue.h"
 #include "runtime.h"
 
-enum { USER_BUFFER_BYTES = 16384, DRAIN_MS = 30000, POLL_MS = 50, TICK_MS = 1000 };
+/* ANSWER_MS: libmilter sends an answer of ours after we have forgotten the mail. */
+enum { USER_BUFFER_BYTES = 16384, DRAIN_MS = 30000, POLL_MS = 50, ANSWER_MS = 100, TICK_MS = 1000 };
 
 static volatile sig_atomic_t wants_reload;
 static volatile sig_atomic_t wants_stop;
@@ -167,29 +168,27 @@ static void reload(const char *file, struct metrics *metrics)
     strbuf_clear(&error);
 }
 
-static bool is_idle(void)
-{
-    struct runtime *runtime = milter_glue_runtime();
-    bool idle = runtime->replies_under_way == 0;
-    runtime_unref(runtime);
-    return idle;
-}
-
 static void nap(int ms)
 {
     (void)poll(NULL, 0, ms);
 }
 
-/* No new connections; replies under way end, for as long as the contract gives them. */
-static void drain(const struct settings *s)
+/*
+ * No new connections, no new replies; those under way end, for as long as the contract gives them.
+ */
+static void drain(const struct settings *s, const struct metrics *metrics)
 {
+    struct runtime *runtime = milter_glue_runtime();
+    runtime->is_stopping = true;
+    runtime_unref(runtime);
     if (is_unix_socket(s))
         (void)unlink(socket_path(s));
-    milter_glue_stop();
+    milter_glue_stop_listening();
     struct deadline deadline = deadline_in(DRAIN_MS);
-    while (!is_idle() && !deadline_passed(deadline))
+    while (metrics_in_flight(metrics) > 0 && !deadline_passed(deadline))
         nap(POLL_MS);
-    log_write(LOG_LEVEL_INFO, is_idle() ? "stopped" : "stopped reason=drain-timeout");
+    nap(ANSWER_MS);
+    log_write(LOG_LEVEL_INFO, metrics_in_flight(metrics) == 0 ? "stopped" : "stopped reason=drain-timeout");
 }
 
 struct server {
@@ -233,9 +232,9 @@ static int wait_for_signals(struct server *server, struct settings *settings)
     }
     if (server->has_failed)
         return complain(EX_SOFTWARE, "libmilter", "ended without being asked to");
-    drain(settings);
+    drain(settings, server->metrics);
     write_metrics(server, true);
-    /* libmilter's listener looks up every five seconds only, and holds nothing worth waiting for. */
+    /* libmilter cannot be ended quickly, and holds nothing worth waiting for. */
     _exit(EX_OK);
 }
 

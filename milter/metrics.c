@@ -145,6 +145,11 @@ void metrics_add_in_flight(struct metrics *m, int change)
         m->in_flight += change;
 }
 
+int metrics_in_flight(const struct metrics *m)
+{
+    return m->in_flight;
+}
+
 void metrics_set_capacity(struct metrics *m, int64_t replies)
 {
     if (m != NULL)

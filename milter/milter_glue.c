@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <netinet/in.h>
 #include <pthread.h>
@@ -19,7 +20,12 @@
 
 #include "session.h"
 
-enum { GROUP_BUFFER_BYTES = 16384, IDLE_TIMEOUT_SECONDS = 3600, LISTEN_BACKLOG = 128 };
+enum {
+    GROUP_BUFFER_BYTES = 16384,
+    IDLE_TIMEOUT_SECONDS = 3600,
+    LISTEN_BACKLOG = 128,
+    DESCRIPTORS_MAX = 1024, /* below it lies what was opened at the start */
+};
 
 /* libmilter gives no argument of ours to its first callback. */
 static struct {
@@ -423,20 +429,38 @@ bool milter_glue_serve(struct runtime *runtime)
     return ok;
 }
 
-static void *stop_library(void *context)
+/* The first of the process that listens; -1: none. */
+static int listening_descriptor(void)
 {
-    (void)context;
-    (void)smfi_stop();
-    return NULL;
+    for (int fd = STDERR_FILENO + 1; fd < DESCRIPTORS_MAX; fd++) {
+        int listens = 0;
+        socklen_t size = sizeof listens;
+        if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) == 0 && listens != 0)
+            return fd;
+    }
+    return -1;
 }
 
-/* On a thread of its own: smfi_stop waits for libmilter's listener, which looks up every five seconds only.
+/*
+ * libmilter cannot stop taking connections and go on with those it has: after smfi_stop a mail whose next
+ * piece has not come yet is forgotten. So its listener is given a socket in place of its own that has a name
+ * nobody knows and answers "try again".
  */
-void milter_glue_stop(void)
+void milter_glue_stop_listening(void)
 {
-    pthread_t thread;
-    if (pthread_create(&thread, NULL, stop_library, NULL) == 0)
-        (void)pthread_detach(thread);
+    struct sockaddr_un any = {.sun_family = AF_UNIX};
+    int listener = listening_descriptor();
+    int old = fcntl(listener, F_DUPFD_CLOEXEC, 0);
+    int unknown = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (old >= 0 && bind(unknown, (struct sockaddr *)&any, sizeof any.sun_family) == 0 &&
+        listen(unknown, 1) == 0 && dup2(unknown, listener) == listener)
+        (void)shutdown(old, SHUT_RDWR);
+    else
+        log_write(LOG_LEVEL_WARNING, "socket reason=stop-listening");
+    if (unknown >= 0)
+        close(unknown);
+    if (old >= 0)
+        close(old);
 }
 
 bool milter_glue_append_library_text(struct strbuf *out)

@@ -16,7 +16,7 @@ enum { MILTER_GLUE_WHY_BYTES = 256 };
  */
 bool milter_glue_listen(const struct settings *settings, char why[static MILTER_GLUE_WHY_BYTES]);
 
-/* Serves until milter_glue_stop; takes the reference to runtime. False when libmilter fails. */
+/* Serves until the process ends; takes the reference to runtime. False when libmilter fails. */
 bool milter_glue_serve(struct runtime *runtime);
 
 /* What new mails are judged by from now on. Takes the reference. */
@@ -24,8 +24,8 @@ void milter_glue_replace_runtime(struct runtime *runtime);
 /* One more reference to the runtime in force. */
 struct runtime *milter_glue_runtime(void);
 
-/* Stops taking connections; milter_glue_serve returns when the mails under way are done or out of time. */
-void milter_glue_stop(void);
+/* No connection comes in any more; those that are there go on. */
+void milter_glue_stop_listening(void);
 
 bool milter_glue_append_library_text(struct strbuf *out);
 

@@ -110,6 +110,12 @@ bool session_wants_message(struct session *s, struct session_outcome *outcome)
         metrics_count_event(s->runtime->metrics, METRICS_EVENT_PASSED_THROUGH);
         return false;
     }
+    if (s->runtime->is_stopping) {
+        session_report_put_off(outcome, "4.3.2",
+                               "The mail server is being restarted. The mail will be tried again.");
+        log_write(LOG_LEVEL_INFO, "put-off reason=stopping");
+        return true;
+    }
     if (++s->runtime->replies_under_way > s->runtime->settings->max_concurrent_replies) {
         s->runtime->replies_under_way--;
         metrics_count_limit(s->runtime->metrics, METRICS_LIMIT_REPLIES);
