@@ -7,13 +7,14 @@ import pwd
 import re
 import signal
 import socket
+import subprocess
 
-from .process import DEADLINE, Process, free_port, wait_for
+from .process import DEADLINE, Process, free_port, wait_for, with_bound
 
 SERVICES = """\
-127.0.0.1:{port} inet n - n - - smtpd
+127.0.0.1:{port} inet n - {chroot} - - smtpd
 pickup    unix n - n 60 1 pickup
-cleanup   unix n - n - 0 cleanup
+cleanup   unix n - {chroot} - 0 cleanup
 qmgr      unix n - n 300 1 qmgr
 rewrite   unix - - n - - trivial-rewrite
 bounce    unix - - n - 0 bounce
@@ -28,6 +29,7 @@ retry     unix - - n - - error
 discard   unix - - n - - discard
 local     unix - n n - - local
 virtual   unix - n n - - virtual
+tlsmgr    unix - - n 1000? 1 tlsmgr
 anvil     unix - - n - 1 anvil
 scache    unix - - n - 1 scache
 postlog   unix-dgram n - n - 1 postlogd
@@ -70,29 +72,32 @@ maillog_file = /dev/stdout
 
 
 class Postfix:
-    """`milter` is the socket's address as smtpd_milters takes it, or None; `settings` are further lines of main.cf."""
+    """`milter` is the socket's address as smtpd_milters takes it, or None; `settings` are further lines of main.cf;
+    `milter_folder`: what it finds at /run/acme-milter, where contrib/postfix/main.cf.snippet has the socket."""
 
-    def __init__(self, folder, domain, milter=None, settings=""):
-        self.folder = folder.sub("postfix")
-        self.domain = domain
+    def __init__(self, folder, domain, milter=None, settings="", *, name="postfix", is_chrooted=False, milter_folder=None):
+        self.folder = folder.sub(name)
+        self.domain, self.milter_folder = domain, milter_folder
         self.port = free_port()
         nobody = pwd.getpwnam("nobody")
-        self.inbox = folder.path / "postfix" / "inbox"
-        (self.folder / "queue").mkdir()
-        folder.sub("postfix/data", "postfix")
-        folder.sub("postfix/inbox", "nobody")
+        self.inbox = folder.sub(f"{name}/inbox", "nobody")
+        self.queue = folder.sub(f"{name}/queue")
+        folder.sub(f"{name}/data", "postfix")
         milters = f"smtpd_milters = {milter}\n" if milter else ""
         # A folder of its own: Postfix warns of anything in there that is not root's.
-        self.conf = folder.sub("postfix/etc")
+        self.conf = folder.sub(f"{name}/etc")
         (self.conf / "main.cf").write_text(MAIN.format(
             folder=self.folder, domain=domain, uid=nobody.pw_uid, gid=nobody.pw_gid, milters=milters + settings))
-        (self.conf / "master.cf").write_text(SERVICES.format(port=self.port))
-        self.master_pid = self.folder / "queue" / "pid" / "master.pid"
+        (self.conf / "master.cf").write_text(SERVICES.format(port=self.port, chroot="y" if is_chrooted else "n"))
+        self.master_pid = self.queue / "pid" / "master.pid"
         self.process = None
 
     def start(self):
         self.master_pid.unlink(missing_ok=True)  # of the one before
-        self.process = Process(["postfix", "-c", self.conf, "start-fg"], self.folder / "maillog")
+        argv = ["postfix", "-c", self.conf, "start-fg"]
+        if self.milter_folder:
+            argv = with_bound(self.milter_folder, "/run/acme-milter", argv)
+        self.process = Process(argv, self.folder / "maillog")
         self.process.wait_until(self._greets, "Postfix greets")
 
     def _greets(self):
@@ -122,6 +127,15 @@ class Postfix:
     def log(self):
         return self.process.text() if self.process else (self.folder / "maillog").read_text()
 
+    def inject(self, sender, recipients, data):
+        """By sendmail(1), as a program on this host does."""
+        subprocess.run(["sendmail", "-C", self.conf, "-i", "-f", sender, *recipients], input=data.replace(b"\r\n", b"\n"),
+                       check=True)
+
+    def try_again(self):
+        """What was put off, now rather than minutes later."""
+        subprocess.run(["postkick", "-c", self.conf, "public", "pickup", "W"], check=True)
+
     def delivered(self, marker):
         """The recipients whose copy of the mail that holds `marker` (bytes) is in the Maildir."""
         found = []
@@ -139,7 +153,7 @@ class Postfix:
 
     def wait_queue_empty(self):
         """Until nothing is left to be delivered: what has not arrived now never will."""
-        queues = [self.folder / "queue" / name for name in ("incoming", "active", "maildrop", "deferred")]
+        queues = [self.queue / name for name in ("incoming", "active", "maildrop", "deferred")]
         wait_for(lambda: not any(path.is_file() for queue in queues if queue.exists() for path in queue.rglob("*")),
                  "the queue of Postfix is empty")
 

@@ -63,11 +63,12 @@ class Folder:
         shutil.rmtree(self.path, ignore_errors=True)
 
 
-def run_folder_as(folder, argv, name="/run/acme-milter"):
-    """`argv` as it sees the world with `folder` at `name`, where the samples of contrib have the socket; nobody else does.
-    An empty folder of that name stays behind: taking it away would undo what others mounted there."""
-    os.makedirs(name, exist_ok=True)
-    return ["unshare", "--mount", "sh", "-c", 'mount --bind "$0" "$1" && shift && exec "$@"', folder, name, *argv]
+def with_bound(source, target, argv):
+    """`argv` run so that it, and nobody else, finds `source` (a file or a folder) at `target`. An empty folder that is
+    made for that stays behind: taking it away would undo what others mounted there."""
+    if not os.path.exists(target):
+        os.makedirs(target, exist_ok=True)
+    return ["unshare", "--mount", "sh", "-c", 'mount --bind "$0" "$1" && shift && exec "$@"', source, target, *argv]
 
 
 def system_user(name):

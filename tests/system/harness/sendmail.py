@@ -9,7 +9,7 @@ import socket
 import subprocess
 from pathlib import Path
 
-from .process import Process, free_port, run_folder_as, wait_for
+from .process import Process, free_port, wait_for, with_bound
 
 TOP = Path(__file__).resolve().parents[3]
 SNIPPET = TOP / "contrib" / "sendmail" / "acme-milter.mc"
@@ -100,7 +100,7 @@ class Sendmail:
     def start(self):
         argv = [self.binary, "-C", self.conf, "-bD", "-q1h", "-X", self.traffic]
         named = ["unshare", "--uts", "sh", "-c", 'hostname "$0" && exec "$@"', f"mx.{self.domain}", *argv]
-        self.process = Process(run_folder_as(self.milter_folder, named), self.folder / "log")
+        self.process = Process(with_bound(self.milter_folder, "/run/acme-milter", named), self.folder / "log")
         self.process.wait_until(self._greets, "Sendmail greets")
 
     def _greets(self):

@@ -1,0 +1,258 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The ways in which a milter is attached to Postfix, and what becomes of mail when it goes away: each test has a real
+Postfix of its own that is set up so."""
+import contextlib
+import smtplib
+import socket
+import ssl
+import threading
+from pathlib import Path
+
+import pytest
+
+from harness import smtp
+from harness.mail_exchanger import CA_DOMAIN, CHALLENGE_ADDRESS, MailExchanger
+from harness.postfix import Postfix
+from harness.process import wait_for
+from harness.replies import assert_not_posted, good_reply
+
+from test_postfix import Sending, acme_server_away
+
+SNIPPET = Path(__file__).resolve().parents[2] / "contrib" / "postfix" / "main.cf.snippet"
+
+
+@pytest.fixture
+def own(folder):
+    """A folder for one test's Postfix."""
+    made = type(folder)("postfix")
+    yield made
+    made.remove()
+
+
+@pytest.fixture
+def attach(own, acme_server, dns_server):
+    """A running Postfix with `server` as its milter; `milter_address` where it is not that of the server's socket."""
+    with contextlib.ExitStack() as stack:
+        def make(server, settings="", milter_address=None, **how):
+            address = milter_address or f"unix:{server.socket}"
+            postfix = Postfix(own, CA_DOMAIN, address, settings.format(milter=address), **how)
+            return stack.enter_context(MailExchanger(postfix, None, server, acme_server, dns_server).running())
+        yield make
+
+
+@contextlib.contextmanager
+def started(server):
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+def kill(server):
+    server.process.popen.kill()
+    server.process.popen.wait()
+
+
+def passes_once(mx, exchange, data):
+    assert mx.send(exchange, data).code == 250
+    assert mx.acme.status(exchange.challenge) == "valid"
+    assert len({result["id"] for result in mx.acme.results_for(exchange.challenge)}) == 1
+    assert mx.delivered(exchange) == []
+
+
+# --- as contrib/postfix says
+
+
+EXCLUDES_NOBODY = "smtpd_forbid_bare_newline_exclusions =\n"  # the default is $mynetworks, where these tests are
+
+def test_snippet_as_it_stands(own, acme_server, dns_server, exchange, new_milter):
+    server = new_milter()
+    postfix = Postfix(own, CA_DOMAIN, None, SNIPPET.read_text() + EXCLUDES_NOBODY, milter_folder=server.folder)
+    with started(server), MailExchanger(postfix, None, server, acme_server, dns_server).running() as mx:
+        data = exchange.sign(good_reply(exchange))
+        kill(server)
+        assert mx.send(exchange, data).code == 451
+        assert_not_posted(mx, exchange)
+        server.start()
+        passes_once(mx, exchange, data)
+        assert answers_to_bare_newlines(postfix.port) == [550, 221]
+
+
+def answers_to_bare_newlines(port):
+    """The codes for a mail that holds a second one behind a line break that is none, and for QUIT."""
+    with socket.create_connection(("127.0.0.1", port), 30) as client:
+        lines = client.makefile("rb")
+        lines.readline()
+        for command in ("HELO x", "MAIL FROM:<>", f"RCPT TO:<{CHALLENGE_ADDRESS}>", "DATA"):
+            client.sendall(command.encode() + b"\r\n")
+            assert lines.readline()[:1] in b"23", command
+        client.sendall(b"Subject: x\r\n\r\ny\n.\nMAIL FROM:<>\r\n.\r\n")
+        first = lines.readline()
+        client.sendall(b"QUIT\r\n")
+        return [int(line[:3]) for line in (first, *lines)]
+
+
+# --- the milter goes away
+
+
+@pytest.mark.parametrize("action, code", [("tempfail", 451), ("accept", 250)])
+def test_default_action_while_the_milter_is_gone(attach, exchange, new_milter, action, code):
+    """accept is dangerous, as doc/acme-milter.8 says: an unsigned reply is taken and nobody hears of it."""
+    server = new_milter()
+    with started(server):
+        mx = attach(server, f"milter_default_action = {action}\n")
+        kill(server)
+        answer = mx.send(exchange, good_reply(exchange))
+        assert answer.code == code, str(answer)
+        assert mx.delivered(exchange) == ([CHALLENGE_ADDRESS] if action == "accept" else [])
+        assert_not_posted(mx, exchange)
+
+
+def test_milter_default_action_reject_turns_all_mail_away(attach, new_milter):
+    server = new_milter()
+    with started(server):
+        mx = attach(server, "milter_default_action = reject\n")
+        kill(server)
+        with pytest.raises(smtplib.SMTPConnectError) as refused:
+            smtp.connect(mx.mta.port)
+        assert refused.value.smtp_code == 554
+
+
+def test_milter_killed_while_it_waits_for_the_acme_server(attach, exchange, new_milter):
+    server = new_milter(("EndpointRetryFor", "60s"), ("EndpointPeerUser", "none"))
+    data = exchange.sign(good_reply(exchange))
+    with started(server):
+        mx = attach(server)
+        with acme_server_away(mx) as attempted:
+            sending = Sending(mx, exchange, data)
+            attempted()
+            kill(server)
+            assert sending.answer().code == 451
+        server.start()
+        passes_once(mx, exchange, data)
+
+
+class Load:
+    """Mails that some senders send again until they are taken, and what each was told."""
+
+    def __init__(self, mx, mails, senders, tries=40):
+        self.mx, self.tries = mx, tries
+        self.left, self.told = list(mails), []
+        self.lock = threading.Lock()
+        self.threads = [threading.Thread(target=self._send) for _ in range(senders)]
+        for thread in self.threads:
+            thread.start()
+
+    def _send(self):
+        while True:
+            with self.lock:
+                if not self.left:
+                    return
+                exchange, data, codes = self.left.pop(0)
+            codes.append(self._code(exchange, data))
+            with self.lock:
+                self.told.append(codes[-1])
+                if codes[-1] != 250 and len(codes) < self.tries:
+                    self.left.append((exchange, data, codes))
+
+    def _code(self, exchange, data):
+        return self.mx.send(exchange, data).code
+
+    def wait(self, count):
+        wait_for(lambda: len(self.told) >= count or not any(thread.is_alive() for thread in self.threads),
+                 f"{count} answers")
+
+    def join(self):
+        for thread in self.threads:
+            thread.join(120)
+
+
+def test_R08_restarts_under_load_lose_nothing_and_count_nothing_twice(attach, new_exchange, new_milter):
+    server, count = new_milter(), 40
+    with started(server):
+        mx = attach(server)
+        exchanges = [new_exchange() for _ in range(count)]
+        mails = [(each, each.sign(good_reply(each)), []) for each in exchanges]
+        load = Load(mx, mails, senders=4)
+        try:
+            for restart in range(4):
+                load.wait((restart + 1) * 6)  # so that there are mails left to come each time
+                if restart % 2:
+                    kill(server)
+                else:
+                    assert server.stop() == 0
+                server.start()
+        finally:
+            load.join()
+        for exchange, _, codes in mails:
+            assert codes[-1] == 250 and set(codes[:-1]) <= {451}, codes
+            assert mx.acme.status(exchange.challenge) == "valid"
+            results = mx.acme.results_for(exchange.challenge)
+            assert results and len({result["id"] for result in results}) == 1
+        mx.mta.wait_queue_empty()
+        assert [each for each in exchanges if mx.mta.delivered(each.token.encode())] == []
+
+
+# --- what the MTA tells of a mail
+
+
+@pytest.mark.parametrize("version, name", [(ssl.TLSVersion.TLSv1_2, "TLSv1.2"), (ssl.TLSVersion.TLSv1_3, "TLSv1.3")])
+def test_tls_version_is_in_the_result(attach, tls_files, exchange, shared_milter, version, name):
+    certificate, key = tls_files
+    mx = attach(shared_milter, f"smtpd_tls_security_level = may\nsmtpd_tls_cert_file = {certificate}\n"
+                               f"smtpd_tls_key_file = {key}\n")
+    connection = smtp.connect(mx.mta.port, tls=version)
+    assert mx.send(exchange, exchange.sign(good_reply(exchange)), connection=connection).code == 250
+    connection.close()
+    (result,) = mx.acme.results_for(exchange.challenge)
+    assert result["smtp"]["tlsVersion"] == name
+    assert result["smtp"]["queueId"] == mx.queue_id()
+    assert f"{mx.queue_id()}: reply " in shared_milter.wait_reply_line(exchange.token)
+
+
+# --- mail that did not come by SMTP
+
+
+LOCAL_MAIL = "non_smtpd_milters = {milter}\n"
+
+
+def test_reply_given_to_sendmail_is_judged_as_one_from_this_host(attach, exchange, shared_milter):
+    mx = attach(shared_milter, LOCAL_MAIL)
+    mx.mta.inject(exchange.author, [CHALLENGE_ADDRESS], exchange.sign(good_reply(exchange)))
+    line = shared_milter.wait_reply_line(exchange.token)
+    (result,) = mx.acme.results_for(exchange.challenge)
+    assert result["smtp"] == {"clientAddress": "127.0.0.1", "clientName": "localhost", "helo": "localhost",
+                              "mailFrom": exchange.author, "queueId": line.split()[2].rstrip(":"), "tlsVersion": None}
+    assert mx.acme.status(exchange.challenge) == "valid" and mx.delivered(exchange) == []
+
+
+def test_unsigned_reply_given_to_sendmail_is_bounced(attach, exchange, shared_milter):
+    mx = attach(shared_milter, LOCAL_MAIL)
+    mx.mta.inject("bob@" + CA_DOMAIN, [CHALLENGE_ADDRESS], good_reply(exchange).bytes())
+    shared_milter.wait_reply_line(exchange.token)
+    wait_for(lambda: mx.delivered(exchange), "the bounce")
+    assert mx.delivered(exchange) == ["bob@" + CA_DOMAIN]
+    assert_not_posted(mx, exchange)
+
+
+def test_reply_given_to_sendmail_waits_for_the_milter(attach, exchange, new_milter):
+    server = new_milter()
+    with started(server):
+        mx = attach(server, LOCAL_MAIL)
+        kill(server)
+        mx.mta.inject(exchange.author, [CHALLENGE_ADDRESS], exchange.sign(good_reply(exchange)))
+        wait_for(lambda: "4.3.0" in mx.mta.log() or "4.7.1" in mx.mta.log(), "it is put off")
+        assert_not_posted(mx, exchange)
+        server.start()
+        mx.mta.try_again()
+        server.wait_reply_line(exchange.token)
+        wait_for(lambda: mx.acme.status(exchange.challenge) == "valid", "the challenge is valid")
+        assert mx.delivered(exchange) == []
+
+
+def test_reply_given_to_sendmail_passes_unjudged_without_non_smtpd_milters(attach, exchange, shared_milter):
+    mx = attach(shared_milter)
+    mx.mta.inject(exchange.author, [CHALLENGE_ADDRESS], good_reply(exchange).bytes())
+    wait_for(lambda: mx.delivered(exchange), "it is delivered")
+    assert_not_posted(mx, exchange)
