@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The result object of contract section 4: written by delivery/result_writer, where all escaping of what came
- * from the network lives; read again on jansson.
+ * The result object of contract section 4, on jansson. All escaping of what came from the network lives
+ * there.
  */
 #ifndef RESULT_JSON_H
 #define RESULT_JSON_H

@@ -86,7 +86,7 @@ def metrics(tree):
 
 def members(tree):
     """Those of the result object, as the code puts them and as the contract's example shows them."""
-    code = named(tree, RESULT, r'\b(?:put|result_writer)(?:_\w+)?\(\w+, "(\w+)"')
+    code = named(tree, RESULT, r'\b(?:put|json_object_set)(?:_\w+)?\(\w+, "(\w+)",')
     example = named(tree, CONTRACT, r'"(\w+)":', "4. The result", "\n5. ")
     yield from differ(RESULT, code, CONTRACT, example)
 
