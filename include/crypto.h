@@ -34,6 +34,14 @@ void crypto_signing_key_public(const struct crypto_signing_key *key,
 bool crypto_sign(const struct crypto_signing_key *key, struct span text,
                  uint8_t out[static CRYPTO_ED25519_SIGNATURE_BYTES]) MUST_CHECK;
 
+struct crypto_verifying_key;
+
+/* An Ed25519 public key in PEM (SubjectPublicKeyInfo). NULL with a text in error. */
+struct crypto_verifying_key *crypto_verifying_key_load(const char *path, char *error, size_t error_size);
+void crypto_verifying_key_free(struct crypto_verifying_key *key);
+bool crypto_verify(const struct crypto_verifying_key *key, struct span text,
+                   const uint8_t signature[static CRYPTO_ED25519_SIGNATURE_BYTES]) MUST_CHECK;
+
 const char *crypto_library_text(void); /* "OpenSSL 3.0.22 1 Jan 2026": for -V */
 
 #endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Records for auditors: EvidenceLog, a line a result, and EvidenceDirectory, a folder a reply (contract
- * section 3).
+ * EvidenceDirectory: for auditors, a folder a reply that passed (contract section 3).
  */
 #ifndef EVIDENCE_H
 #define EVIDENCE_H
@@ -12,15 +11,6 @@
 #include "span.h"
 
 enum { EVIDENCE_PATH_MAX_BYTES = 4096 };
-
-struct evidence_log;
-
-struct evidence_log *evidence_log_open(const char *path, char *error, size_t error_size);
-bool evidence_log_reopen(
-    struct evidence_log *log); /* after the file was moved away; the old one stays on failure */
-enum outcome evidence_log_append(struct evidence_log *log,
-                                 struct span line) MUST_CHECK; /* adds the line end */
-void evidence_log_close(struct evidence_log *log);             /* NULL is fine */
 
 struct evidence_folder {
     struct span header; /* message.eml: header bytes, an empty line, */

@@ -14,6 +14,7 @@
 #include "crypto.h"
 #include "endpoint.h"
 #include "evidence.h"
+#include "evidence_log.h"
 #include "metrics.h"
 #include "settings.h"
 
@@ -25,7 +26,7 @@ struct runtime {
     struct endpoint
         *endpoints[SETTINGS_ENDPOINTS_MAX];  /* as settings->endpoints; NULL when nothing may be posted */
     struct crypto_signing_key *evidence_key; /* NULL: results are posted as they are */
-    struct evidence_log *evidence_log;       /* NULL: none */
+    struct evidence_log *evidence_log;       /* shared with the runtimes before; NULL: none */
     struct metrics *metrics;                 /* borrowed; NULL: nobody counts */
     atomic_uint references;
     atomic_int replies_under_way;
@@ -44,6 +45,10 @@ enum runtime_purpose {
  */
 struct runtime *runtime_new(struct settings *settings, enum runtime_purpose purpose, const char *dns_file,
                             struct metrics *metrics, struct strbuf *error) MUST_CHECK;
+/* For RUNTIME_PURPOSE_SERVE, in place of before: an evidence log of the same path goes on, and knows its last
+ * line. */
+struct runtime *runtime_renew(struct settings *settings, const struct runtime *before,
+                              struct strbuf *error) MUST_CHECK;
 struct runtime *runtime_ref(struct runtime *r);
 void runtime_unref(struct runtime *r); /* NULL is fine */
 

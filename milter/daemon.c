@@ -137,40 +137,61 @@ static void warn_of_test_settings(const struct settings *s)
         log_write(LOG_LEVEL_WARNING, "test-setting TestTime=%lld", (long long)s->test_time);
 }
 
-/* The file may have been moved away even where the new configuration is no good. */
-static void reopen_evidence_log(void)
+/* So that a syslog kept elsewhere shows what the end of the log was. */
+static void log_chain(const struct runtime *runtime)
 {
-    struct runtime *runtime = milter_glue_runtime();
+    char last[EVIDENCE_LOG_HASH_SIZE];
+    if (runtime->evidence_log == NULL)
+        return;
+    evidence_log_last(runtime->evidence_log, last);
+    log_write_event(LOG_LEVEL_INFO, "evidence-log",
+                    (const char *[]){"file", evidence_log_path(runtime->evidence_log), "last", last, NULL});
+}
+
+/* The file may have been moved away even where the new configuration is no good. */
+static void reopen_evidence_log(const struct runtime *runtime)
+{
     if (runtime->evidence_log != NULL && !evidence_log_reopen(runtime->evidence_log))
         log_write(LOG_LEVEL_ERROR, "evidence reason=reopen");
-    runtime_unref(runtime);
+    log_chain(runtime);
 }
 
 static void reload(const char *file, struct metrics *metrics)
 {
     struct strbuf error;
     strbuf_init(&error, SETTINGS_LINE_MAX_BYTES);
+    struct runtime *before = milter_glue_runtime();
     struct settings *settings = settings_load(file, &error);
-    struct runtime *runtime =
-        settings != NULL ? runtime_new(settings, RUNTIME_PURPOSE_SERVE, NULL, metrics, &error) : NULL;
+    struct runtime *runtime = settings != NULL ? runtime_renew(settings, before, &error) : NULL;
     metrics_count_event(metrics, runtime != NULL ? METRICS_EVENT_RELOAD : METRICS_EVENT_RELOAD_FAILED);
     if (runtime == NULL) {
         log_write_event(LOG_LEVEL_ERROR, "reload-failed",
                         (const char *[]){"error", strbuf_string(&error), NULL});
-        reopen_evidence_log();
+        reopen_evidence_log(before);
     } else {
         log_set_level((enum log_level)runtime->settings->log_level);
         metrics_set_capacity(metrics, runtime->settings->max_concurrent_replies);
         warn_of_test_settings(runtime->settings);
         milter_glue_replace_runtime(runtime);
         log_write_event(LOG_LEVEL_INFO, "reloaded", (const char *[]){"file", file, NULL});
+        log_chain(runtime);
     }
+    runtime_unref(before);
     strbuf_clear(&error);
 }
 
 static void nap(int ms)
 {
     (void)poll(NULL, 0, ms);
+}
+
+static void write_chain_end(void)
+{
+    struct runtime *runtime = milter_glue_runtime();
+    if (runtime->evidence_log != NULL)
+        evidence_log_note(runtime->evidence_log);
+    log_chain(runtime);
+    runtime_unref(runtime);
 }
 
 /*
@@ -189,6 +210,7 @@ static void drain(const struct settings *s, const struct metrics *metrics)
         nap(POLL_MS);
     nap(ANSWER_MS);
     log_write(LOG_LEVEL_INFO, metrics_in_flight(metrics) == 0 ? "stopped" : "stopped reason=drain-timeout");
+    write_chain_end();
 }
 
 struct server {
@@ -259,6 +281,7 @@ static int serve_until_signalled(struct settings *settings)
     log_write_event(LOG_LEVEL_INFO, "started",
                     (const char *[]){"version", PACKAGE_VERSION, "socket", settings->socket, "mode",
                                      settings->mode == SETTINGS_MODE_SHADOW ? "shadow" : "enforce", NULL});
+    log_chain(server.runtime);
     if (pthread_create(&thread, NULL, serve, &server) != 0)
         return complain(EX_SOFTWARE, "thread", "cannot be started");
     (void)pthread_detach(thread);

@@ -13,12 +13,14 @@
 #include "replay.h"
 #include "result_json.h"
 #include "test_mode.h"
+#include "verify_log.h"
 
 enum action {
     ACTION_SERVE = 1,
     ACTION_CHECK,
     ACTION_TEST,
     ACTION_FIND,
+    ACTION_VERIFY_LOG,
     ACTION_VERSION,
     ACTION_HELP,
     ACTION_USAGE,
@@ -30,10 +32,18 @@ struct call {
     bool stays_in_foreground;
     struct test_mode_options test;
     const char *replay;
-    const char *wanted; /* --find */
+    const char *wanted;     /* --find */
+    const char *public_key; /* --verify-log */
 };
 
-enum { OPTION_REPLAY = 256, OPTION_EXPLAIN, OPTION_FIND, VERSION_MAX_BYTES = 256 };
+enum {
+    OPTION_REPLAY = 256,
+    OPTION_EXPLAIN,
+    OPTION_FIND,
+    OPTION_VERIFY_LOG,
+    OPTION_PUBLIC_KEY,
+    VERSION_MAX_BYTES = 256
+};
 
 static const struct option long_options[] = {
     {"config", required_argument, NULL, 'c'},
@@ -49,6 +59,8 @@ static const struct option long_options[] = {
     {"replay", required_argument, NULL, OPTION_REPLAY},
     {"explain", no_argument, NULL, OPTION_EXPLAIN},
     {"find", required_argument, NULL, OPTION_FIND},
+    {"verify-log", no_argument, NULL, OPTION_VERIFY_LOG},
+    {"public-key", required_argument, NULL, OPTION_PUBLIC_KEY},
     {"help", no_argument, NULL, 'h'},
     {NULL, 0, NULL, 0},
 };
@@ -60,6 +72,7 @@ static const char usage_text[] =
     "MESSAGE...\n"
     "       acme-milter -t [-c FILE] [--explain] --replay FOLDER\n"
     "       acme-milter [-c FILE] --find ID|QUEUE-ID|ADDRESS\n"
+    "       acme-milter --verify-log [--public-key FILE] LOG...\n"
     "       acme-milter -V\n"
     "\n"
     "  -c, --config FILE            configuration, default " SETTINGS_DEFAULT_FILE "\n"
@@ -74,6 +87,8 @@ static const char usage_text[] =
     "      --explain                say for people, step by step, what was found and why\n"
     "  -p, --post                   also post passing ones to the ACME server\n"
     "      --find WHAT              find replies in the evidence, by id, queue id or address\n"
+    "      --verify-log             verify the chain of evidence logs, the oldest first\n"
+    "      --public-key FILE        and that each line is signed by this key\n"
     "  -V, --version                version, and the libraries in use\n"
     "  -h, --help                   this text\n";
 
@@ -84,12 +99,37 @@ static bool set_action(struct call *call, enum action action)
     return is_free;
 }
 
-static bool take_option(struct call *call, int option)
+/* Where the argument of an option goes; NULL: it has none. */
+static const char **argument_of(struct call *call, int option)
 {
     switch (option) {
     case 'c':
-        call->file = optarg;
-        return true;
+        return &call->file;
+    case 'D':
+        return &call->test.dns_file;
+    case 's':
+        return &call->test.sender;
+    case 'r':
+        return &call->test.recipient;
+    case 'a':
+        return &call->test.client_address;
+    case OPTION_REPLAY:
+        return &call->replay;
+    case OPTION_FIND:
+        return &call->wanted;
+    case OPTION_PUBLIC_KEY:
+        return &call->public_key;
+    default:
+        return NULL;
+    }
+}
+
+static bool take_option(struct call *call, int option)
+{
+    const char **argument = argument_of(call, option);
+    if (argument != NULL)
+        *argument = optarg;
+    switch (option) {
     case 'f':
         call->stays_in_foreground = true;
         return true;
@@ -101,32 +141,18 @@ static bool take_option(struct call *call, int option)
         return set_action(call, ACTION_VERSION);
     case 'h':
         return set_action(call, ACTION_HELP);
-    case 'D':
-        call->test.dns_file = optarg;
-        return true;
-    case 's':
-        call->test.sender = optarg;
-        return true;
-    case 'r':
-        call->test.recipient = optarg;
-        return true;
-    case 'a':
-        call->test.client_address = optarg;
-        return true;
     case 'p':
         call->test.does_post = true;
         return true;
-    case OPTION_REPLAY:
-        call->replay = optarg;
-        return true;
     case OPTION_FIND:
-        call->wanted = optarg;
         return set_action(call, ACTION_FIND);
+    case OPTION_VERIFY_LOG:
+        return set_action(call, ACTION_VERIFY_LOG);
     case OPTION_EXPLAIN:
         call->test.explains = true;
         return true;
     default:
-        return false;
+        return argument != NULL;
     }
 }
 
@@ -139,9 +165,12 @@ static void read_call(struct call *call, int argc, char **argv)
             return;
         }
     }
-    bool needs_files = call->action == ACTION_TEST && call->replay == NULL;
     bool is_for_test = call->replay != NULL || call->test.explains;
-    if (needs_files != (optind < argc) || (is_for_test && call->action != ACTION_TEST))
+    bool is_for_log = call->public_key != NULL;
+    bool needs_files =
+        (call->action == ACTION_TEST && call->replay == NULL) || call->action == ACTION_VERIFY_LOG;
+    if (needs_files != (optind < argc) || (is_for_test && call->action != ACTION_TEST) ||
+        (is_for_log && call->action != ACTION_VERIFY_LOG))
         call->action = ACTION_USAGE;
 }
 
@@ -218,6 +247,8 @@ int main(int argc, char **argv, char **environment)
     case ACTION_USAGE:
         (void)fputs(usage_text, stderr);
         return EX_USAGE;
+    case ACTION_VERIFY_LOG:
+        return verify_log_run(call.public_key, argv + optind, argc - optind);
     case ACTION_SERVE:
     case ACTION_CHECK:
     case ACTION_TEST:

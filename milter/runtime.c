@@ -2,6 +2,9 @@
 #include "runtime.h"
 
 #include <stdlib.h>
+#include <string.h>
+
+#include "log.h"
 
 static bool open_resolver(struct runtime *r, const char *dns_file, struct strbuf *error)
 {
@@ -53,7 +56,26 @@ static bool open_endpoints(struct runtime *r, struct strbuf *error)
     return true;
 }
 
-static bool open_evidence(struct runtime *r, enum runtime_purpose purpose, struct strbuf *error)
+/* Nobody but a log that was open before knows the last line of a file that was moved away. */
+static bool take_log(struct runtime *r, const struct runtime *before, struct strbuf *error)
+{
+    const struct settings *s = r->settings;
+    struct evidence_log *log = before != NULL ? before->evidence_log : NULL;
+    char why[ENDPOINT_ERROR_BYTES] = "";
+    if (log != NULL && strcmp(evidence_log_path(log), s->evidence_log) == 0) {
+        r->evidence_log = evidence_log_ref(log);
+        if (!evidence_log_reopen(log))
+            log_write(LOG_LEVEL_ERROR, "evidence reason=reopen");
+        return true;
+    }
+    r->evidence_log = evidence_log_open(s->evidence_log, why, sizeof why);
+    if (r->evidence_log == NULL)
+        (void)strbuf_append_format(error, "%s: EvidenceLog: %s", s->file, why);
+    return r->evidence_log != NULL;
+}
+
+static bool open_evidence(struct runtime *r, enum runtime_purpose purpose, const struct runtime *before,
+                          struct strbuf *error)
 {
     const struct settings *s = r->settings;
     char why[ENDPOINT_ERROR_BYTES] = "";
@@ -64,14 +86,7 @@ static bool open_evidence(struct runtime *r, enum runtime_purpose purpose, struc
             return false;
         }
     }
-    if (s->evidence_log != NULL && purpose == RUNTIME_PURPOSE_SERVE) {
-        r->evidence_log = evidence_log_open(s->evidence_log, why, sizeof why);
-        if (r->evidence_log == NULL) {
-            (void)strbuf_append_format(error, "%s: EvidenceLog: %s", s->file, why);
-            return false;
-        }
-    }
-    return true;
+    return s->evidence_log == NULL || purpose != RUNTIME_PURPOSE_SERVE || take_log(r, before, error);
 }
 
 static bool open_libraries(struct runtime *r, struct strbuf *error)
@@ -85,8 +100,9 @@ static bool open_libraries(struct runtime *r, struct strbuf *error)
     return r->dkim != NULL && r->dmarc != NULL;
 }
 
-struct runtime *runtime_new(struct settings *settings, enum runtime_purpose purpose, const char *dns_file,
-                            struct metrics *metrics, struct strbuf *error)
+static struct runtime *open_runtime(struct settings *settings, enum runtime_purpose purpose,
+                                    const char *dns_file, struct metrics *metrics,
+                                    const struct runtime *before, struct strbuf *error)
 {
     struct runtime *r = calloc(1, sizeof *r);
     if (r == NULL) {
@@ -97,10 +113,22 @@ struct runtime *runtime_new(struct settings *settings, enum runtime_purpose purp
     r->metrics = metrics;
     r->references = 1;
     if (open_libraries(r, error) && open_resolver(r, dns_file, error) &&
-        (purpose == RUNTIME_PURPOSE_JUDGE || (open_endpoints(r, error) && open_evidence(r, purpose, error))))
+        (purpose == RUNTIME_PURPOSE_JUDGE ||
+         (open_endpoints(r, error) && open_evidence(r, purpose, before, error))))
         return r;
     runtime_unref(r);
     return NULL;
+}
+
+struct runtime *runtime_new(struct settings *settings, enum runtime_purpose purpose, const char *dns_file,
+                            struct metrics *metrics, struct strbuf *error)
+{
+    return open_runtime(settings, purpose, dns_file, metrics, NULL, error);
+}
+
+struct runtime *runtime_renew(struct settings *settings, const struct runtime *before, struct strbuf *error)
+{
+    return open_runtime(settings, RUNTIME_PURPOSE_SERVE, NULL, before->metrics, before, error);
 }
 
 struct runtime *runtime_ref(struct runtime *r)

@@ -80,7 +80,7 @@ static char *make_body(struct session *s)
     struct crypto_signing_key *key = s->runtime->evidence_key;
     if (key == NULL)
         return s->reply->result;
-    return result_jws_sign(key, span_from_string(s->reply->result));
+    return result_jws_sign(key, span_from_string(s->reply->result), NULL);
 }
 
 static bool write_evidence(struct session *s, const char *body, char path[static EVIDENCE_PATH_MAX_BYTES])
@@ -89,7 +89,8 @@ static bool write_evidence(struct session *s, const char *body, char path[static
     const struct settings *settings = s->runtime->settings;
     path[0] = '\0';
     if (s->runtime->evidence_log != NULL &&
-        evidence_log_append(s->runtime->evidence_log, span_from_string(r->result)) != OUTCOME_OK)
+        evidence_log_append(s->runtime->evidence_log, span_from_string(r->result),
+                            s->runtime->evidence_key) != OUTCOME_OK)
         return false;
     if (settings->evidence_directory == NULL || r->record.decision.verdict != VERDICT_PASS)
         return true;

@@ -20,6 +20,10 @@ struct crypto_signing_key {
     uint8_t public_key[CRYPTO_ED25519_KEY_BYTES];
 };
 
+struct crypto_verifying_key {
+    EVP_PKEY *key; /* owned */
+};
+
 struct crypto_sha256 *crypto_sha256_new(void)
 {
     struct crypto_sha256 *h = calloc(1, sizeof *h);
@@ -78,38 +82,54 @@ static int no_passphrase(char *buffer, int size, int is_writing, void *context)
     return -1;
 }
 
-static struct crypto_signing_key *read_signing_key(FILE *file, const char **why)
+static EVP_PKEY *read_private(FILE *file)
 {
-    struct crypto_signing_key *key = calloc(1, sizeof *key);
-    size_t len = sizeof key->public_key;
-    *why = "out of memory";
-    if (key == NULL)
-        return NULL;
-    key->key = PEM_read_PrivateKey(file, NULL, no_passphrase, NULL);
-    if (key->key == NULL)
-        *why = "not a private key in PEM without a passphrase";
-    else if (EVP_PKEY_id(key->key) != EVP_PKEY_ED25519)
-        *why = "not an Ed25519 key";
-    else if (EVP_PKEY_get_raw_public_key(key->key, key->public_key, &len) == 1)
-        return key;
-    ERR_clear_error();
-    crypto_signing_key_free(key);
-    return NULL;
+    return PEM_read_PrivateKey(file, NULL, no_passphrase, NULL);
 }
 
-struct crypto_signing_key *crypto_signing_key_load(const char *path, char *error, size_t error_size)
+static EVP_PKEY *read_public(FILE *file)
 {
-    const char *why;
+    return PEM_read_PUBKEY(file, NULL, no_passphrase, NULL);
+}
+
+/* The Ed25519 key of that file; NULL with a text in error. what: "a private key in PEM". */
+static EVP_PKEY *load_key(const char *path, EVP_PKEY *(*read_key)(FILE *), const char *what, char *error,
+                          size_t error_size)
+{
     FILE *file = fopen(path, "re");
     if (file == NULL) {
         (void)snprintf(error, error_size, "%s: %m", path);
         return NULL;
     }
-    struct crypto_signing_key *key = read_signing_key(file, &why);
-    if (key == NULL)
-        (void)snprintf(error, error_size, "%s: %s", path, why);
+    EVP_PKEY *key = read_key(file);
     (void)fclose(file); /* it was only read */
+    if (key == NULL) {
+        (void)snprintf(error, error_size, "%s: not %s", path, what);
+    } else if (EVP_PKEY_id(key) != EVP_PKEY_ED25519) {
+        (void)snprintf(error, error_size, "%s: not an Ed25519 key", path);
+        EVP_PKEY_free(key);
+        key = NULL;
+    }
+    ERR_clear_error();
     return key;
+}
+
+struct crypto_signing_key *crypto_signing_key_load(const char *path, char *error, size_t error_size)
+{
+    EVP_PKEY *loaded =
+        load_key(path, read_private, "a private key in PEM without a passphrase", error, error_size);
+    if (loaded == NULL)
+        return NULL;
+    struct crypto_signing_key *key = calloc(1, sizeof *key);
+    size_t len = sizeof key->public_key;
+    if (key != NULL && EVP_PKEY_get_raw_public_key(loaded, key->public_key, &len) == 1) {
+        key->key = loaded;
+        return key;
+    }
+    (void)snprintf(error, error_size, "%s: out of memory", path);
+    EVP_PKEY_free(loaded);
+    free(key);
+    return NULL;
 }
 
 void crypto_signing_key_free(struct crypto_signing_key *key)
@@ -136,6 +156,40 @@ bool crypto_sign(const struct crypto_signing_key *key, struct span text,
               EVP_DigestSign(context, out, &len, (const unsigned char *)(text.len > 0 ? text.data : ""),
                              text.len) == 1;
     EVP_MD_CTX_free(context);
+    return ok;
+}
+
+struct crypto_verifying_key *crypto_verifying_key_load(const char *path, char *error, size_t error_size)
+{
+    EVP_PKEY *loaded = load_key(path, read_public, "a public key in PEM", error, error_size);
+    if (loaded == NULL)
+        return NULL;
+    struct crypto_verifying_key *key = calloc(1, sizeof *key);
+    if (key == NULL) {
+        (void)snprintf(error, error_size, "%s: out of memory", path);
+        EVP_PKEY_free(loaded);
+        return NULL;
+    }
+    key->key = loaded;
+    return key;
+}
+
+void crypto_verifying_key_free(struct crypto_verifying_key *key)
+{
+    if (key != NULL)
+        EVP_PKEY_free(key->key);
+    free(key);
+}
+
+bool crypto_verify(const struct crypto_verifying_key *key, struct span text,
+                   const uint8_t signature[static CRYPTO_ED25519_SIGNATURE_BYTES])
+{
+    EVP_MD_CTX *context = EVP_MD_CTX_new();
+    bool ok = context != NULL && EVP_DigestVerifyInit(context, NULL, NULL, NULL, key->key) == 1 &&
+              EVP_DigestVerify(context, signature, CRYPTO_ED25519_SIGNATURE_BYTES,
+                               (const unsigned char *)(text.len > 0 ? text.data : ""), text.len) == 1;
+    EVP_MD_CTX_free(context);
+    ERR_clear_error();
     return ok;
 }
 

@@ -3,87 +3,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 #include "clock.h"
 
-enum { LOG_MODE = 0640, FILE_MODE = 0440, FOLDER_MODE = 0750, TEMPORARY_MAX_BYTES = 128 };
-
-struct evidence_log {
-    pthread_mutex_t lock;
-    char *path;
-    int fd;
-};
-
-static int open_log(const char *path)
-{
-    return open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, LOG_MODE);
-}
-
-struct evidence_log *evidence_log_open(const char *path, char *error, size_t error_size)
-{
-    struct evidence_log *log = calloc(1, sizeof *log);
-    if (log == NULL) {
-        (void)snprintf(error, error_size, "%s: out of memory", path);
-        return NULL;
-    }
-    log->fd = open_log(path);
-    log->path = strdup(path);
-    if (log->fd >= 0 && log->path != NULL && pthread_mutex_init(&log->lock, NULL) == 0)
-        return log;
-    (void)snprintf(error, error_size, "%s: %s", path, strerrordesc_np(errno));
-    if (log->fd >= 0)
-        close(log->fd);
-    free(log->path);
-    free(log);
-    return NULL;
-}
-
-bool evidence_log_reopen(struct evidence_log *log)
-{
-    int fd = open_log(log->path);
-    if (fd < 0)
-        return false;
-    pthread_mutex_lock(&log->lock);
-    close(log->fd);
-    log->fd = fd;
-    pthread_mutex_unlock(&log->lock);
-    return true;
-}
-
-/* Whole or not at all: a line that a full disk cut is taken back. */
-enum outcome evidence_log_append(struct evidence_log *log, struct span line)
-{
-    union {
-        const char *read;
-        char *given;
-    } text = {.read = line.data}, end = {.read = "\n"};
-    struct iovec parts[] = {{text.given, line.len}, {end.given, 1}};
-    pthread_mutex_lock(&log->lock);
-    off_t before = lseek(log->fd, 0, SEEK_END);
-    ssize_t written = writev(log->fd, parts, 2);
-    bool ok = written == (ssize_t)line.len + 1;
-    if (!ok && written > 0 && before >= 0 && ftruncate(log->fd, before) != 0)
-        ok = false;
-    pthread_mutex_unlock(&log->lock);
-    return ok ? OUTCOME_OK : OUTCOME_TEMPORARY;
-}
-
-void evidence_log_close(struct evidence_log *log)
-{
-    if (log == NULL)
-        return;
-    close(log->fd);
-    (void)pthread_mutex_destroy(&log->lock);
-    free(log->path);
-    free(log);
-}
+enum { FILE_MODE = 0440, FOLDER_MODE = 0750, TEMPORARY_MAX_BYTES = 128 };
 
 static bool write_all(int fd, struct span s)
 {

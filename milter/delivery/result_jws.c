@@ -27,14 +27,16 @@ static bool append_thumbprint(const struct crypto_signing_key *key, struct strbu
     return ok;
 }
 
-static bool append_protected(const struct crypto_signing_key *key, struct strbuf *out)
+static bool append_protected(const struct crypto_signing_key *key, const char *previous, struct strbuf *out)
 {
     struct strbuf header;
     strbuf_init(&header, HEADER_MAX_BYTES);
     bool ok = strbuf_append_string(&header, "{\"alg\":\"EdDSA\",\"kid\":\"") &&
               append_thumbprint(key, &header) &&
-              strbuf_append_string(&header, "\",\"typ\":\"acme-email-reply+json\"}") &&
-              base64_append_url(out, strbuf_view(&header));
+              strbuf_append_string(&header, "\",\"typ\":\"acme-email-reply+json\"");
+    if (previous != NULL)
+        (void)strbuf_append_format(&header, ",\"" RESULT_JWS_PREVIOUS "\":\"%s\"", previous);
+    ok = ok && strbuf_append_byte(&header, '}') && base64_append_url(out, strbuf_view(&header));
     strbuf_clear(&header);
     return ok;
 }
@@ -54,14 +56,14 @@ static bool append_members(const struct crypto_signing_key *key, struct strbuf *
            strbuf_append_string(out, "\"}");
 }
 
-char *result_jws_sign(const struct crypto_signing_key *key, struct span payload)
+char *result_jws_sign(const struct crypto_signing_key *key, struct span payload, const char *previous)
 {
     char *jws = NULL;
     struct strbuf input;
     struct strbuf out;
     strbuf_init(&input, payload.len / 3 * 4 + OVERHEAD_MAX_BYTES);
     strbuf_init(&out, payload.len / 3 * 4 + 2 * OVERHEAD_MAX_BYTES);
-    if (append_protected(key, &input)) {
+    if (append_protected(key, previous, &input)) {
         size_t header_len = input.len;
         if (strbuf_append_byte(&input, '.') && base64_append_url(&input, payload) &&
             append_members(key, &input, header_len, &out))
@@ -70,4 +72,20 @@ char *result_jws_sign(const struct crypto_signing_key *key, struct span payload)
     strbuf_clear(&input);
     strbuf_clear(&out);
     return jws;
+}
+
+bool result_jws_verify(const struct crypto_verifying_key *key, struct span header, struct span payload,
+                       struct span signature)
+{
+    struct strbuf input, bytes;
+    strbuf_init(&input, header.len + 1 + payload.len);
+    strbuf_init(&bytes, CRYPTO_ED25519_SIGNATURE_BYTES);
+    bool ok = strbuf_append(&input, header) && strbuf_append_byte(&input, '.') &&
+              strbuf_append(&input, payload) &&
+              base64_decode(signature, BASE64_ALPHABET_URL, &bytes) == OUTCOME_OK &&
+              bytes.len == CRYPTO_ED25519_SIGNATURE_BYTES &&
+              crypto_verify(key, strbuf_view(&input), (const uint8_t *)bytes.data);
+    strbuf_clear(&input);
+    strbuf_clear(&bytes);
+    return ok;
 }

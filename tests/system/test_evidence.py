@@ -2,7 +2,6 @@
 """What is kept and shown of a reply beyond its verdict: signed results, the evidence folder and log, the metrics."""
 import hashlib
 import json
-import os
 import re
 import shutil
 
@@ -108,22 +107,6 @@ def test_same_mail_twice_keeps_its_evidence(mx, exchange, with_evidence):
         assert mx.send(exchange, data).code == 250
         assert mx.send(exchange, data).code == 250
     assert len([path for path in tree(folder) if path.name == "message.eml"]) == 1
-
-
-def test_evidence_log_is_reopened(mx, new_exchange, new_milter):
-    server = new_milter()
-    log = server.data / "evidence.log"
-    server.set("EvidenceLog", log)
-    good, bad = new_exchange(), new_exchange()
-    with mx.with_milter(server):
-        assert mx.send(good, signed_reply(good)).code == 250
-        assert [json.loads(line)["tokenPart1"] for line in log.read_text().splitlines()] == [good.token]
-        os.rename(log, server.data / "evidence.log.1")
-        server.reload()
-        wait_for(log.exists, "the log is opened anew")
-        assert mx.send(bad, mail.reply(bad.challenge, bad.digest)).code == 550
-        lines = [json.loads(line) for line in log.read_text().splitlines()]
-        assert [(line["tokenPart1"], line["verdict"]) for line in lines] == [(bad.token, "reject")]
 
 
 def test_metrics_count_verdicts(mx, new_exchange, new_milter):

@@ -16,6 +16,15 @@ enum { PATH_BYTES = 4096, ERROR_BYTES = 256 };
     "MC4CAQAwBQYDK2VwBCIEIJ1hsZ3v/VpguoRK9JLsLMREScVpezJpGXA7rAMcrn9g\n"                                     \
     "-----END PRIVATE KEY-----\n"
 
+#define RFC8032_PUBLIC_KEY                                                                                   \
+    "-----BEGIN PUBLIC KEY-----\n"                                                                           \
+    "MCowBQYDK2VwAyEA11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=\n"                                         \
+    "-----END PUBLIC KEY-----\n"
+#define X25519_PUBLIC_KEY                                                                                    \
+    "-----BEGIN PUBLIC KEY-----\n"                                                                           \
+    "MCowBQYDK2VuAyEALH1qIjD51vLmA9yX4xGMVnCh4bqeNUiIWFALq2SBpyE=\n"                                         \
+    "-----END PUBLIC KEY-----\n"
+
 static const struct {
     const char *name;
     const char *text;
@@ -125,15 +134,30 @@ static void test_macs(void)
     }
 }
 
-static struct crypto_signing_key *load(const char *pem, char *error)
+static bool write_pem(const char *pem, char path[static PATH_BYTES])
 {
     const char *folder = getenv("TMPDIR");
-    char path[PATH_BYTES];
-    (void)snprintf(path, sizeof path, "%s/test_crypto.XXXXXX", folder != NULL ? folder : "/tmp");
+    (void)snprintf(path, PATH_BYTES, "%s/test_crypto.XXXXXX", folder != NULL ? folder : "/tmp");
     int fd = mkstemp(path);
-    if (fd < 0 || write(fd, pem, strlen(pem)) != (ssize_t)strlen(pem) || close(fd) != 0)
+    return fd >= 0 && write(fd, pem, strlen(pem)) == (ssize_t)strlen(pem) && close(fd) == 0;
+}
+
+static struct crypto_signing_key *load(const char *pem, char *error)
+{
+    char path[PATH_BYTES];
+    if (!write_pem(pem, path))
         return NULL;
     struct crypto_signing_key *key = crypto_signing_key_load(path, error, ERROR_BYTES);
+    (void)unlink(path);
+    return key;
+}
+
+static struct crypto_verifying_key *load_public(const char *pem, char *error)
+{
+    char path[PATH_BYTES];
+    if (!write_pem(pem, path))
+        return NULL;
+    struct crypto_verifying_key *key = crypto_verifying_key_load(path, error, ERROR_BYTES);
     (void)unlink(path);
     return key;
 }
@@ -175,8 +199,39 @@ static void test_signatures(void)
     crypto_signing_key_free(key);
 }
 
+static void test_verification(void)
+{
+    char error[ERROR_BYTES] = "";
+    struct crypto_signing_key *key = load(RFC8032_KEY, error);
+    struct crypto_verifying_key *public_key = load_public(RFC8032_PUBLIC_KEY, error);
+    uint8_t signature[CRYPTO_ED25519_SIGNATURE_BYTES];
+    if (!tap_ok(key != NULL && public_key != NULL, "a public key loads %s", error) ||
+        !crypto_sign(key, SPAN_LITERAL("text"), signature))
+        return;
+    tap_ok(crypto_verify(public_key, SPAN_LITERAL("text"), signature), "a signature verifies");
+    tap_ok(!crypto_verify(public_key, SPAN_LITERAL("Text"), signature), "not over another text");
+    for (size_t i = 0; i < sizeof signature; i += 21) {
+        signature[i] ^= 1;
+        tap_ok(!crypto_verify(public_key, SPAN_LITERAL("text"), signature), "not with byte %zu changed", i);
+        signature[i] ^= 1;
+    }
+    tap_ok(crypto_sign(key, SPAN_LITERAL(""), signature) &&
+               crypto_verify(public_key, SPAN_LITERAL(""), signature),
+           "of no text");
+    crypto_verifying_key_free(public_key);
+    crypto_verifying_key_free(NULL);
+    crypto_signing_key_free(key);
+    tap_ok(load_public(RFC8032_KEY, error) == NULL && strstr(error, "not a public key") != NULL,
+           "a private key: %s", error);
+    tap_ok(load_public(X25519_PUBLIC_KEY, error) == NULL && strstr(error, "not an Ed25519 key") != NULL,
+           "another kind of key: %s", error);
+    tap_ok(crypto_verifying_key_load("/nonexistent/key.pem", error, sizeof error) == NULL, "absent file: %s",
+           error);
+}
+
 int main(void)
 {
+    test_verification();
     test_digests();
     test_macs();
     test_broken_keys();

@@ -106,7 +106,7 @@ int main(void)
     struct crypto_signing_key *key = load_key();
     if (tap_ok(key != NULL, "key loads")) {
         for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-            char *jws = result_jws_sign(key, cases[i].payload);
+            char *jws = result_jws_sign(key, cases[i].payload, NULL);
             if (tap_ok(jws != NULL && strchr(jws, '\n') == NULL, "%s: signed, on one line", cases[i].name))
                 check_jws(jws, cases[i].payload, cases[i].name);
             free(jws);

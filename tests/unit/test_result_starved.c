@@ -121,7 +121,7 @@ static char *post_akamu(const void *context)
 
 static char *sign(const void *context)
 {
-    return result_jws_sign(context, SPAN_LITERAL("{\"version\":1}"));
+    return result_jws_sign(context, SPAN_LITERAL("{\"version\":1}"), NULL);
 }
 
 static char *read_detail(const void *context)

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "verify_log.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sysexits.h>
+
+#include "evidence_log.h"
+
+enum { VERIFY_LOG_BROKEN = 1, FAULTS_TOLD_MAX = 1000, ERROR_BYTES = 512 };
+
+static void complain(const char *file, const char *what)
+{
+    (void)fprintf(stderr, "acme-milter: %s: %s\n", file, what);
+}
+
+/* What a report needs. */
+struct place {
+    const char *file;
+    unsigned told;
+};
+
+static void report(void *context, uint64_t line, const char *what)
+{
+    struct place *place = context;
+    if (place->told < FAULTS_TOLD_MAX)
+        (void)fprintf(stderr, "%s:%" PRIu64 ": %s\n", place->file, line, what);
+    else if (place->told == FAULTS_TOLD_MAX)
+        complain(place->file, "more faults follow");
+    place->told += place->told <= FAULTS_TOLD_MAX ? 1 : 0;
+}
+
+static const char *known(const char *hash)
+{
+    return hash[0] != '\0' ? hash : "-";
+}
+
+static const char *beginning(const char *hash)
+{
+    return strcmp(hash, EVIDENCE_LOG_START) == 0 ? "start" : known(hash);
+}
+
+static void print_file(const struct evidence_log_check *check, const char *file, uint64_t faults)
+{
+    printf("%s: lines=%" PRIu64 " faults=%" PRIu64 " previous=%s last=%s\n", file, check->lines, faults,
+           beginning(check->first), known(check->last));
+}
+
+static enum outcome check_file(struct evidence_log_check *check, const char *file)
+{
+    struct place place = {.file = file};
+    uint64_t before = check->faults;
+    FILE *stream = strcmp(file, "-") == 0 ? stdin : fopen(file, "re");
+    check->context = &place;
+    check->report = report;
+    enum outcome outcome = stream != NULL ? evidence_log_verify(check, stream) : OUTCOME_TEMPORARY;
+    if (outcome == OUTCOME_OK) {
+        print_file(check, file, check->faults - before);
+    } else {
+        complain(file, outcome == OUTCOME_INTERNAL ? "out of memory" : strerrordesc_np(errno));
+        /* Nothing can be said of what follows it. */
+        check->last[0] = '\0';
+        check->is_torn = false;
+    }
+    if (stream != NULL && stream != stdin)
+        (void)fclose(stream); /* it was only read */
+    return outcome;
+}
+
+static int check_files(struct evidence_log_check *check, char *const *files, int count)
+{
+    bool has_missed = false;
+    for (int i = 0; i < count; i++) {
+        enum outcome outcome = check_file(check, files[i]);
+        if (outcome == OUTCOME_INTERNAL)
+            return EX_SOFTWARE;
+        has_missed = has_missed || outcome != OUTCOME_OK;
+    }
+    if (check->is_torn)
+        complain(files[count - 1],
+                 "behind the last line stands a piece of one: being written now, or left by a crash");
+    if (check->faults > 0)
+        return VERIFY_LOG_BROKEN;
+    return has_missed ? EX_NOINPUT : EX_OK;
+}
+
+int verify_log_run(const char *key_file, char *const *files, int count)
+{
+    char error[ERROR_BYTES];
+    struct crypto_verifying_key *key = NULL;
+    if (key_file != NULL) {
+        key = crypto_verifying_key_load(key_file, error, sizeof error);
+        if (key == NULL) {
+            (void)fprintf(stderr, "acme-milter: %s\n", error);
+            return EX_NOINPUT;
+        }
+    }
+    struct evidence_log_check check = {.key = key};
+    int code = check_files(&check, files, count);
+    crypto_verifying_key_free(key);
+    if (fflush(stdout) != 0)
+        code = EX_SOFTWARE;
+    return code;
+}
