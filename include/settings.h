@@ -106,9 +106,8 @@ struct settings {
 };
 
 #define SETTINGS_DEFAULT_FILE SYSCONFDIR "/acme-milter.conf"
-#define SETTINGS_ENDPOINT_NONE                                                                               \
-    "none" /* for Endpoint: nothing is posted, the mailbox is the ACME server's                              \
-            */
+/* For Endpoint: nothing is posted, the mailbox is the ACME server's. */
+#define SETTINGS_ENDPOINT_NONE "none"
 
 /*
  * Reads a file. NULL with "FILE:LINE: Keyword: what is wrong" in error. The result carries one reference.

@@ -72,10 +72,12 @@ maillog_file = /dev/stdout
 
 
 class Postfix:
-    """`milter` is the socket's address as smtpd_milters takes it, or None; `settings` are further lines of main.cf;
-    `milter_folder`: what it finds at /run/acme-milter, where contrib/postfix/main.cf.snippet has the socket."""
+    """`milter` is the socket's address as smtpd_milters takes it, or None; `settings` are further lines of main.cf,
+    `services` of master.cf; `milter_folder`: what it finds at /run/acme-milter, where contrib/postfix/main.cf.snippet
+    has the socket."""
 
-    def __init__(self, folder, domain, milter=None, settings="", *, name="postfix", is_chrooted=False, milter_folder=None):
+    def __init__(self, folder, domain, milter=None, settings="", *, name="postfix", is_chrooted=False, milter_folder=None,
+                 services=""):
         self.folder = folder.sub(name)
         self.domain, self.milter_folder = domain, milter_folder
         self.port = free_port()
@@ -88,7 +90,7 @@ class Postfix:
         self.conf = folder.sub(f"{name}/etc")
         (self.conf / "main.cf").write_text(MAIN.format(
             folder=self.folder, domain=domain, uid=nobody.pw_uid, gid=nobody.pw_gid, milters=milters + settings))
-        (self.conf / "master.cf").write_text(SERVICES.format(port=self.port, chroot="y" if is_chrooted else "n"))
+        (self.conf / "master.cf").write_text(SERVICES.format(port=self.port, chroot="y" if is_chrooted else "n") + services)
         self.master_pid = self.queue / "pid" / "master.pid"
         self.process = None
 
