@@ -25,4 +25,7 @@ bool base64_append_url(struct strbuf *out, struct span s);
  */
 enum outcome base64_decode(struct span text, enum base64_alphabet alphabet, struct strbuf *out) MUST_CHECK;
 
+/* Whether base64_decode would take text; *bytes is then what it would append. Takes no memory. */
+bool base64_measure(struct span text, enum base64_alphabet alphabet, size_t *bytes);
+
 #endif

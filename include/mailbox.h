@@ -37,9 +37,10 @@ enum outcome mailbox_parse_path(struct span path, struct mailbox *out) MUST_CHEC
 /*
  * Walks the addresses of a To field body leniently (lists, groups, comments; parts that cannot be read are
  * skipped) and calls visit for each that parses, until it returns false. At most MAILBOX_LIST_MAX are
- * visited.
+ * visited. OUTCOME_OK, or OUTCOME_INTERNAL: out of memory.
  */
-void mailbox_visit_list(struct span field_body, bool (*visit)(const struct mailbox *, void *), void *context);
+enum outcome mailbox_visit_list(struct span field_body, bool (*visit)(const struct mailbox *, void *),
+                                void *context) MUST_CHECK;
 
 /* "local@domain" into out. */
 void mailbox_format(const struct mailbox *m, char out[static MAILBOX_MAX_BYTES + 1]);

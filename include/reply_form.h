@@ -27,11 +27,12 @@ struct reply_form {
 
 /*
  * The part that needs no body: everything about the header fields. to_names_challenge tells whether a mailbox
- * of the To field is a challenge address that this mail came to.
+ * of the To field is a challenge address that this mail came to. OUTCOME_OK, or OUTCOME_INTERNAL.
  */
-void reply_form_examine_header(const struct message *m,
-                               bool (*to_names_challenge)(const struct mailbox *, void *), void *context,
-                               struct reply_form *form, struct finding_list *findings);
+enum outcome reply_form_examine_header(const struct message *m,
+                                       bool (*to_names_challenge)(const struct mailbox *, void *),
+                                       void *context, struct reply_form *form,
+                                       struct finding_list *findings) MUST_CHECK;
 
 /* The rest. text is scratch storage that the caller keeps from mail to mail. OUTCOME_OK, or OUTCOME_INTERNAL.
  */

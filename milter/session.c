@@ -68,8 +68,12 @@ void session_begin(struct session *s, struct runtime *runtime, const char *mail_
 void session_recipient(struct session *s, const char *rcpt)
 {
     struct mailbox mailbox;
-    if (mailbox_parse_path(span_from_string(rcpt), &mailbox) != OUTCOME_OK ||
-        settings_find_challenge(s->runtime->settings, &mailbox) == NULL) {
+    enum outcome outcome = mailbox_parse_path(span_from_string(rcpt), &mailbox);
+    if (outcome == OUTCOME_INTERNAL) {
+        s->is_out_of_memory = true;
+        return;
+    }
+    if (outcome != OUTCOME_OK || settings_find_challenge(s->runtime->settings, &mailbox) == NULL) {
         s->has_other_recipients = true;
         return;
     }

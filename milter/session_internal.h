@@ -12,7 +12,7 @@ enum { SESSION_QUEUE_ID_BYTES = 64, SESSION_TLS_BYTES = 32 };
 /* What one reply needs; other people's mail never has one. */
 struct session_reply {
     struct message *message;
-    bool is_message_broken; /* out of memory while it came in */
+    bool is_message_broken; /* out of memory while it came in or was read */
     struct mime_text text;
     struct reply_form form;
     struct finding_list findings;

@@ -52,8 +52,8 @@ static bool visit_to(const struct mailbox *m, void *context)
 }
 
 /* The challenge address that the mail came to: of several the first that the To field names, else the first.
- */
-static void choose_challenge(struct session *s)
+ * False: out of memory. */
+static bool choose_challenge(struct session *s)
 {
     struct session_reply *r = s->reply;
     struct mailbox best = {.local = ""};
@@ -62,9 +62,9 @@ static void choose_challenge(struct session *s)
     (void)message_find(r->message, SPAN_LITERAL("To"), &to);
     for (size_t i = 0; i < s->recipient_count && !is_found; i++) {
         struct to_search search = {.is_found = false};
-        if (mailbox_parse_path(span_from_string(s->recipients[i]), &search.wanted) != OUTCOME_OK)
-            continue;
-        mailbox_visit_list(to.value, visit_to, &search);
+        if (mailbox_parse_path(span_from_string(s->recipients[i]), &search.wanted) != OUTCOME_OK ||
+            mailbox_visit_list(to.value, visit_to, &search) != OUTCOME_OK)
+            return false;
         if (i == 0 || search.is_found)
             best = search.wanted;
         is_found = search.is_found;
@@ -72,26 +72,23 @@ static void choose_challenge(struct session *s)
     r->challenge = settings_find_challenge(s->runtime->settings, &best);
     if (r->challenge != NULL)
         mailbox_format(&best, r->address);
+    return true;
 }
 
-/*
- * What DMARC is told. A signature that verifies, and whose flaw the administrator has made a note
- * (OnFinding), is one that he relies on: without this the override of one row would only move the rejection
- * to dmarc-fail.
- */
 void session_judge_header(struct session *s)
 {
     struct session_reply *r = s->reply;
-    choose_challenge(s);
-    reply_form_examine_header(r->message, to_names_challenge, s, &r->form, &r->findings);
+    if (!choose_challenge(s) ||
+        reply_form_examine_header(r->message, to_names_challenge, s, &r->form, &r->findings) != OUTCOME_OK)
+        r->is_message_broken = true;
 }
 
 void session_judge_start_lookups(struct session *s)
 {
     struct session_reply *r = s->reply;
     const struct settings *settings = s->runtime->settings;
-    if (r->dkim_check != NULL || r->challenge == NULL || !r->form.has_author ||
-        verdict_is_rejected(&r->findings, &r->challenge->finding_policy))
+    if (r->dkim_check != NULL || r->dmarc_check != NULL || r->is_message_broken || r->challenge == NULL ||
+        !r->form.has_author || verdict_is_rejected(&r->findings, &r->challenge->finding_policy))
         return;
     const struct auth_dkim_rules rules = {
         .minimum_key_bits = (unsigned)settings->minimum_key_bits,
@@ -107,6 +104,11 @@ void session_judge_start_lookups(struct session *s)
                          (enum auth_dmarc_discovery)settings->dmarc_discovery, s->runtime->resolver);
 }
 
+/*
+ * What DMARC is told. A signature that verifies, and whose flaw the administrator has made a note
+ * (OnFinding), is one that he relies on: without this the override of one row would only move the rejection
+ * to dmarc-fail.
+ */
 static enum auth_result aligned_result(const struct session_reply *r, int chosen,
                                        const struct finding_policy *policy)
 {
@@ -182,6 +184,7 @@ void session_judge(struct session *s, void (*progress)(void *context), void *con
     session_report_fill_record(s);
     bool ok = judge(s) && session_report_encode(s);
     if (!ok) {
+        r->record.decision = (struct verdict_decision){VERDICT_TEMPERROR, FINDING_NONE};
         metrics_count_event(s->runtime->metrics, METRICS_EVENT_INTERNAL_ERROR);
         log_write(LOG_LEVEL_ERROR, "internal reason=memory");
     }

@@ -84,16 +84,18 @@ bool auth_dkim_append_library_text(struct strbuf *out)
     return signature_verifier_append_library_text(out);
 }
 
-static struct candidate read_candidate(const struct auth_dkim_check *check, size_t index)
+/* False: out of memory. */
+static bool read_candidate(const struct auth_dkim_check *check, size_t index, struct candidate *c)
 {
-    struct candidate c = {.index = index, .key = KEYS_MAX};
-    struct message_field field = message_field_at(check->message, index);
-    if (signature_tags_parse(field.value, &c.tags, &c.why) == OUTCOME_OK)
-        c.why = c.tags.algorithm == SIGNATURE_ALGORITHM_RSA_SHA1 ? "rsa-sha1 is not accepted" : NULL;
-    c.rank = !domain_equal(&c.tags.domain, &check->author) ? CANDIDATE_RANK_OTHER
-             : c.why == NULL                               ? CANDIDATE_RANK_USABLE
-                                                           : CANDIDATE_RANK_BROKEN;
-    return c;
+    *c = (struct candidate){.index = index, .key = KEYS_MAX};
+    enum outcome outcome =
+        signature_tags_parse(message_field_at(check->message, index).value, &c->tags, &c->why);
+    if (outcome == OUTCOME_OK)
+        c->why = c->tags.algorithm == SIGNATURE_ALGORITHM_RSA_SHA1 ? "rsa-sha1 is not accepted" : NULL;
+    c->rank = !domain_equal(&c->tags.domain, &check->author) ? CANDIDATE_RANK_OTHER
+              : c->why == NULL                               ? CANDIDATE_RANK_USABLE
+                                                             : CANDIDATE_RANK_BROKEN;
+    return outcome != OUTCOME_INTERNAL;
 }
 
 /* Puts c behind those of its rank; at the limit the last one has to go. */
@@ -111,15 +113,19 @@ static void insert(struct auth_dkim_check *check, const struct candidate *c)
     check->count++;
 }
 
-static void collect(struct auth_dkim_check *check)
+/* False: out of memory. */
+static bool collect(struct auth_dkim_check *check)
 {
     for (size_t i = 0; i < message_field_count(check->message); i++) {
         struct span name = span_trim(message_field_at(check->message, i).name);
         if (!span_equal_nocase(name, SPAN_LITERAL("DKIM-Signature")))
             continue;
-        struct candidate c = read_candidate(check, i);
+        struct candidate c;
+        if (!read_candidate(check, i, &c))
+            return false;
         insert(check, &c);
     }
+    return true;
 }
 
 /* Finds or starts the look-up of a candidate's key. False: out of memory. */
@@ -159,9 +165,7 @@ struct auth_dkim_check *auth_dkim_start(struct auth_dkim *dkim, const struct mes
     check->seen = message_count(m, SPAN_LITERAL("DKIM-Signature"));
     size_t room = check->seen < check->rules.max_signatures ? check->seen : check->rules.max_signatures;
     check->candidates = calloc(room + 1, sizeof *check->candidates);
-    bool ok = check->candidates != NULL;
-    if (ok)
-        collect(check);
+    bool ok = check->candidates != NULL && collect(check);
     for (size_t i = 0; ok && i < check->count; i++)
         ok = ask_key(check, &check->candidates[i], resolver);
     if (ok)

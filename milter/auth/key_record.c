@@ -75,21 +75,24 @@ static const char *judge_rsa(struct span der, unsigned *bits)
     return size.exponent_bits > KEY_SIZE_EXPONENT_BITS_MAX ? "the key's exponent is too large" : NULL;
 }
 
-static const char *judge_key(struct span key, bool is_ed25519, unsigned *bits)
+static enum outcome judge_key(struct span key, bool is_ed25519, unsigned *bits, const char **why)
 {
     struct strbuf der;
-    const char *fault = "malformed key";
+    *why = "malformed key";
     strbuf_init(&der, KEY_MAX_BYTES);
     if (base64_decode(key, BASE64_ALPHABET_STANDARD, &der) == OUTCOME_OK) {
         if (!is_ed25519)
-            fault = judge_rsa(strbuf_view(&der), bits);
+            *why = judge_rsa(strbuf_view(&der), bits);
         else if (der.len == ED25519_BYTES)
-            fault = NULL;
+            *why = NULL;
     }
-    if (fault == NULL && is_ed25519)
+    if (*why == NULL && is_ed25519)
         *bits = ED25519_BITS;
+    bool is_out_of_memory = der.error == STRBUF_ERROR_MEMORY;
     strbuf_clear(&der);
-    return fault;
+    if (is_out_of_memory)
+        return OUTCOME_INTERNAL;
+    return *why == NULL ? OUTCOME_OK : OUTCOME_BROKEN_INPUT;
 }
 
 static enum outcome read_key(const struct tag_list *list, bool is_ed25519, struct key_record *out,
@@ -104,16 +107,16 @@ static enum outcome read_key(const struct tag_list *list, bool is_ed25519, struc
     strbuf_init(&key, KEY_MAX_BYTES);
     *why = "the key is too large";
     if (compact(value, &key))
-        *why = judge_key(strbuf_view(&key), is_ed25519, &out->bits);
+        outcome = judge_key(strbuf_view(&key), is_ed25519, &out->bits, why);
+    else if (key.error == STRBUF_ERROR_MEMORY)
+        outcome = OUTCOME_INTERNAL;
     const char *kind = is_ed25519 ? "k=ed25519; p=" : "k=rsa; p=";
-    if (*why == NULL && strlen(kind) + key.len > KEY_RECORD_TEXT_MAX_BYTES) {
+    if (outcome == OUTCOME_OK && strlen(kind) + key.len > KEY_RECORD_TEXT_MAX_BYTES) {
         *why = "the key is larger than libopendkim takes";
-    } else if (*why == NULL) {
+        outcome = OUTCOME_BROKEN_INPUT;
+    } else if (outcome == OUTCOME_OK) {
         memcpy(out->text, kind, strlen(kind));
         memcpy(out->text + strlen(kind), key.data, key.len + 1);
-        outcome = OUTCOME_OK;
-    } else if (key.error == STRBUF_ERROR_MEMORY) {
-        outcome = OUTCOME_INTERNAL;
     }
     strbuf_clear(&key);
     return outcome;

@@ -12,6 +12,7 @@ enum {
 
 /* rsaEncryption, RFC 8017 appendix A.1. */
 static const struct span rsa_encryption = {"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01", 9};
+static const struct span null_parameters = {"\x05\x00", 2};
 
 /* Takes the element of that tag from the front of s. */
 static bool take(struct span *s, unsigned char tag, struct span *contents)
@@ -50,17 +51,27 @@ static unsigned integer_bits(struct span s)
     return (unsigned)(s.len - 1) * 8 + top;
 }
 
-bool key_size_read_rsa(struct span der, struct key_size *out)
+/* The bits of a SubjectPublicKeyInfo that says rsaEncryption. */
+static bool take_rsa_bits(struct span der, struct span *bits)
 {
-    struct span info, algorithm, identifier, bits, key, modulus, exponent;
+    struct span info, algorithm, identifier;
     if (!take(&der, DER_SEQUENCE, &info) || der.len != 0 || !take(&info, DER_SEQUENCE, &algorithm) ||
         !take(&algorithm, DER_OBJECT_IDENTIFIER, &identifier) || !span_equal(identifier, rsa_encryption))
         return false;
-    if (!take(&info, DER_BIT_STRING, &bits) || info.len != 0 || bits.len < 1 || bits.data[0] != 0)
+    if (algorithm.len > 0 && !span_equal(algorithm, null_parameters))
         return false;
-    bits = span_slice(bits, 1, bits.len);
-    if (!take(&bits, DER_SEQUENCE, &key) || !take(&key, DER_INTEGER, &modulus) ||
-        !take(&key, DER_INTEGER, &exponent))
+    if (!take(&info, DER_BIT_STRING, bits) || info.len != 0 || bits->len < 1 || bits->data[0] != 0)
+        return false;
+    *bits = span_slice(*bits, 1, bits->len);
+    return true;
+}
+
+bool key_size_read_rsa(struct span der, struct key_size *out)
+{
+    struct span bits, key, modulus, exponent;
+    if (!take_rsa_bits(der, &bits) || !take(&bits, DER_SEQUENCE, &key) ||
+        !take(&key, DER_INTEGER, &modulus) || !take(&key, DER_INTEGER, &exponent) || bits.len != 0 ||
+        key.len != 0)
         return false;
     out->modulus_bits = integer_bits(modulus);
     out->exponent_bits = integer_bits(exponent);

@@ -14,7 +14,8 @@ struct key_size {
     unsigned exponent_bits;
 };
 
-/* der: a SubjectPublicKeyInfo (RFC 5280) that holds an RSA key, and nothing behind it. False: it is none. */
+/* der: a SubjectPublicKeyInfo (RFC 5280) that holds an RSA key, and nothing behind it. False: it is none.
+ * What is taken here OpenSSL takes, too. */
 bool key_size_read_rsa(struct span der, struct key_size *out);
 
 #endif

@@ -35,16 +35,17 @@ static const struct name_table_row canonicalizations[] = {
 /* Base64 with white space anywhere (RFC 6376 section 2.10) that stands for 1..max_bytes, *len of them. */
 static bool is_base64(struct span value, size_t max_bytes, size_t *len)
 {
-    struct strbuf text;
-    struct strbuf bytes;
-    strbuf_init(&text, BASE64_MAX_BYTES);
-    strbuf_init(&bytes, max_bytes);
-    bool ok = strbuf_append_without_space(&text, value) && text.len > 0 &&
-              base64_decode(strbuf_view(&text), BASE64_ALPHABET_STANDARD, &bytes) == OUTCOME_OK;
-    *len = bytes.len;
-    strbuf_clear(&text);
-    strbuf_clear(&bytes);
-    return ok;
+    char text[BASE64_MAX_BYTES];
+    size_t used = 0;
+    for (size_t i = 0; i < value.len; i++) {
+        if (byte_is_blank(value.data[i]) || value.data[i] == '\r' || value.data[i] == '\n')
+            continue;
+        if (used == sizeof text)
+            return false;
+        text[used++] = value.data[i];
+    }
+    return base64_measure((struct span){text, used}, BASE64_ALPHABET_STANDARD, len) && *len > 0 &&
+           *len <= max_bytes;
 }
 
 static bool read_number(struct span value, size_t max_digits, int64_t *number)
@@ -98,6 +99,13 @@ size_t signature_tags_times_signed(const char *signed_fields, struct span name)
     return times;
 }
 
+static bool read_domain(struct span text, struct signature_tags *out, struct domain *domain)
+{
+    enum outcome outcome = domain_parse(text, true, domain);
+    out->is_out_of_memory = out->is_out_of_memory || outcome == OUTCOME_INTERNAL;
+    return outcome == OUTCOME_OK;
+}
+
 /* Its domain is d= or lies below it. A quoted local part is read differently by different programs. */
 static bool read_identity(const struct tag_list *list, struct signature_tags *out)
 {
@@ -108,7 +116,7 @@ static bool read_identity(const struct tag_list *list, struct signature_tags *ou
         return true;
     }
     size_t at = span_find_byte(value, 0, '@');
-    if (domain_parse(span_slice(value, at + 1, value.len), true, &domain) != OUTCOME_OK ||
+    if (!read_domain(span_slice(value, at + 1, value.len), out, &domain) ||
         !domain_is_within(&domain, &out->domain))
         return false;
     for (size_t i = 0; i < at; i++)
@@ -130,7 +138,7 @@ static bool read_selector(struct span value, struct signature_tags *out)
         return false;
     int len = snprintf(text, sizeof text, "%.*s._domainkey.%s", (int)value.len, value.data, out->domain.name);
     if (len < 0 || (size_t)len >= sizeof text || span_find_byte(value, 0, '\0') < value.len ||
-        domain_parse((struct span){text, (size_t)len}, true, &out->key_name) != OUTCOME_OK)
+        !read_domain((struct span){text, (size_t)len}, out, &out->key_name))
         return false;
     size_t selector = strlen(out->key_name.name) - strlen(out->domain.name) - key_label.len;
     memcpy(out->selector, out->key_name.name, selector);
@@ -238,10 +246,11 @@ enum outcome signature_tags_parse(struct span field_body, struct signature_tags 
     out->signed_at = -1;
     out->expires_at = -1;
     enum outcome outcome = tag_list_parse(field_body, TAG_LIST_MANNER_STRICT, &list, why);
-    if (tag_list_find(&list, SPAN_LITERAL("d"), &value) &&
-        domain_parse(value, true, &out->domain) != OUTCOME_OK)
-        memset(&out->domain, 0, sizeof out->domain);
+    if (tag_list_find(&list, SPAN_LITERAL("d"), &value))
+        (void)read_domain(value, out, &out->domain);
     const char *fault = read_rest(&list, out);
+    if (out->is_out_of_memory)
+        return OUTCOME_INTERNAL;
     if (outcome != OUTCOME_OK)
         return outcome;
     *why = fault;

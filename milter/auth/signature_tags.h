@@ -32,13 +32,15 @@ struct signature_tags {
     enum signature_algorithm algorithm;
     bool is_identity_below; /* i= lies below d=: a key with t=s forbids it */
     bool has_body_length;
+    bool is_out_of_memory;
     int64_t signed_at; /* -1: absent */
     int64_t expires_at;
 };
 
 /*
  * OUTCOME_OK; OUTCOME_BROKEN_INPUT with *why (constant text): the signature cannot be verified. *out then
- * holds what could be read, d= above all: it tells whose signature it is that is broken.
+ * holds what could be read, d= above all: it tells whose signature it is that is broken. OUTCOME_INTERNAL:
+ * out of memory.
  */
 enum outcome signature_tags_parse(struct span field_body, struct signature_tags *out,
                                   const char **why) MUST_CHECK;

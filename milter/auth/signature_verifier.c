@@ -141,11 +141,14 @@ static DKIM_STAT feed_guard(DKIM *dkim, struct strbuf *scratch)
 
 /* A signature that we cannot read is not shown to the library's parser; without it ours cannot be verified.
  */
-static bool may_show(struct message_field other, size_t shown)
+static DKIM_STAT may_show(struct message_field other, size_t shown)
 {
     struct signature_tags tags;
     const char *why;
-    return shown <= OTHERS_SHOWN_MAX && signature_tags_parse(other.value, &tags, &why) == OUTCOME_OK;
+    enum outcome outcome = signature_tags_parse(other.value, &tags, &why);
+    if (outcome == OUTCOME_INTERNAL)
+        return DKIM_STAT_NORESOURCE;
+    return shown <= OTHERS_SHOWN_MAX && outcome == OUTCOME_OK ? DKIM_STAT_OK : DKIM_STAT_SYNTAX;
 }
 
 static DKIM_STAT feed_header(DKIM *dkim, const struct signature_verifier_request *request, struct run *run)
@@ -161,8 +164,8 @@ static DKIM_STAT feed_header(DKIM *dkim, const struct signature_verifier_request
                 run->place = run->shown;
             else if (!request->covers_signatures)
                 continue;
-            else if (!may_show(field, run->shown))
-                status = DKIM_STAT_SYNTAX;
+            else
+                status = may_show(field, run->shown);
             run->shown++;
         }
         if (status == DKIM_STAT_OK)
@@ -190,12 +193,25 @@ static DKIM_STAT feed_body(DKIM *dkim, struct span body)
     return status;
 }
 
+/*
+ * The library calls a key malformed, or a signature bad, when OpenSSL had no memory to look at it. What
+ * key_record has read is a key, so that the first is never the key's fault.
+ */
+static bool is_out_of_memory(DKIM_SIGINFO *signature)
+{
+    const char *errors = dkim_sig_getsslbuf(signature);
+    return dkim_sig_geterror(signature) == DKIM_SIGERROR_KEYDECODE ||
+           (errors != NULL && strstr(errors, "malloc failure") != NULL);
+}
+
 /* The "passed" flag alone also stands on a signature whose body hash is wrong. */
 static enum signature_verdict read_signature(DKIM_SIGINFO *signature, const char **why)
 {
     int error = dkim_sig_geterror(signature);
     if (DKIM_SIG_CHECK(signature) && error == DKIM_SIGERROR_OK)
         return SIGNATURE_VERDICT_VERIFIED;
+    if (is_out_of_memory(signature))
+        return SIGNATURE_VERDICT_INTERNAL;
     *why = error > DKIM_SIGERROR_OK ? dkim_sig_geterrorstr(error) : NULL;
     if (dkim_sig_getbh(signature) == DKIM_SIGBH_MISMATCH)
         return SIGNATURE_VERDICT_BODY_CHANGED;
@@ -233,9 +249,8 @@ static enum signature_verdict verify(DKIM *dkim, const struct signature_verifier
     return own != NULL ? read_signature(own, why) : SIGNATURE_VERDICT_UNUSABLE;
 }
 
-enum signature_verdict signature_verifier_run(struct signature_verifier *v,
-                                              const struct signature_verifier_request *request,
-                                              const char **why)
+static enum signature_verdict run_once(struct signature_verifier *v,
+                                       const struct signature_verifier_request *request, const char **why)
 {
     struct run run = {.key = request->key, .h = request->h};
     DKIM_STAT status;
@@ -247,5 +262,18 @@ enum signature_verdict signature_verifier_run(struct signature_verifier *v,
     if (dkim_set_user_context(dkim, &run) == DKIM_STAT_OK)
         verdict = verify(dkim, request, &run, why);
     (void)dkim_free(dkim);
+    return verdict;
+}
+
+/* Of an Ed25519 signature that does not verify the library does not tell whether memory was out: a second
+ * look does. */
+enum signature_verdict signature_verifier_run(struct signature_verifier *v,
+                                              const struct signature_verifier_request *request,
+                                              const char **why)
+{
+    enum signature_verdict verdict = run_once(v, request, why);
+    bool is_ed25519 = strncmp(request->key, "k=ed25519", strlen("k=ed25519")) == 0;
+    if (verdict == SIGNATURE_VERDICT_HEADER_CHANGED && is_ed25519)
+        verdict = run_once(v, request, why);
     return verdict;
 }

@@ -54,10 +54,9 @@ static bool strip_padding(struct span *text, enum base64_alphabet alphabet)
     return is_whole && text->len % 4 != 1;
 }
 
-enum outcome base64_decode(struct span text, enum base64_alphabet alphabet, struct strbuf *out)
+/* text is without padding; out may be NULL. */
+static enum outcome decode(struct span text, enum base64_alphabet alphabet, struct strbuf *out)
 {
-    if (!strip_padding(&text, alphabet))
-        return OUTCOME_BROKEN_INPUT;
     char piece[PIECE_BYTES];
     size_t piece_len = 0;
     unsigned bits = 0;
@@ -74,9 +73,21 @@ enum outcome base64_decode(struct span text, enum base64_alphabet alphabet, stru
         }
         if (piece_len < sizeof piece && i + 1 < text.len)
             continue;
-        if (!strbuf_append(out, (struct span){piece, piece_len}))
+        if (out != NULL && !strbuf_append(out, (struct span){piece, piece_len}))
             return OUTCOME_INTERNAL;
         piece_len = 0;
     }
     return (bits & ((1u << held) - 1)) == 0 ? OUTCOME_OK : OUTCOME_BROKEN_INPUT;
+}
+
+enum outcome base64_decode(struct span text, enum base64_alphabet alphabet, struct strbuf *out)
+{
+    return strip_padding(&text, alphabet) ? decode(text, alphabet, out) : OUTCOME_BROKEN_INPUT;
+}
+
+bool base64_measure(struct span text, enum base64_alphabet alphabet, size_t *bytes)
+{
+    bool is_good = strip_padding(&text, alphabet) && decode(text, alphabet, NULL) == OUTCOME_OK;
+    *bytes = text.len / 4 * 3 + text.len % 4 * 3 / 4;
+    return is_good;
 }

@@ -43,3 +43,17 @@ int byte_hex_value(char c)
     c = byte_to_lower(c);
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
+
+size_t byte_escape(char c, char out[static BYTE_ESCAPED_MAX])
+{
+    static const char digits[] = "0123456789abcdef";
+    unsigned char value = (unsigned char)c;
+    out[0] = c;
+    if (value >= ' ' && value < 0x7f && value != '\\')
+        return 1;
+    out[0] = '\\';
+    out[1] = 'x';
+    out[2] = digits[value >> 4];
+    out[3] = digits[value & 15];
+    return BYTE_ESCAPED_MAX;
+}

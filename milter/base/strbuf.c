@@ -111,12 +111,10 @@ bool strbuf_append_without_space(struct strbuf *b, struct span s)
 
 bool strbuf_append_escaped(struct strbuf *b, struct span s)
 {
-    static const char digits[] = "0123456789abcdef";
     for (size_t i = 0; i < s.len; i++) {
-        unsigned char c = (unsigned char)s.data[i];
-        bool is_plain = c >= ' ' && c < 0x7f && c != '\\';
-        char escape[] = {'\\', 'x', digits[c >> 4], digits[c & 15]};
-        if (!strbuf_append(b, is_plain ? span_slice(s, i, i + 1) : (struct span){escape, sizeof escape}))
+        char escaped[BYTE_ESCAPED_MAX];
+        size_t len = byte_escape(s.data[i], escaped);
+        if (!strbuf_append(b, (struct span){escaped, len}))
             return false;
     }
     return true;

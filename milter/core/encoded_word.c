@@ -69,11 +69,13 @@ static bool decode_q(struct span text, struct strbuf *out)
     return true;
 }
 
-static bool decode_word(const struct word *w, struct strbuf *out)
+static enum outcome decode_word(const struct word *w, struct strbuf *out)
 {
-    if (w->encoding == 'q')
-        return decode_q(w->text, out);
-    return base64_decode(w->text, BASE64_ALPHABET_STANDARD, out) == OUTCOME_OK;
+    bool ok = w->encoding == 'q' ? decode_q(w->text, out)
+                                 : base64_decode(w->text, BASE64_ALPHABET_STANDARD, out) == OUTCOME_OK;
+    if (ok)
+        return OUTCOME_OK;
+    return out->error != STRBUF_ERROR_NONE ? OUTCOME_INTERNAL : OUTCOME_BROKEN_INPUT;
 }
 
 static size_t skip_blanks(struct span text, size_t at)
@@ -83,56 +85,67 @@ static size_t skip_blanks(struct span text, size_t at)
     return at;
 }
 
+static enum outcome convert(const struct word *w, struct span bytes, struct strbuf *out, bool *is_foreign)
+{
+    *is_foreign = *is_foreign || !charset_is_native(w->charset);
+    return charset_to_utf8(w->charset, bytes, out);
+}
+
 /*
- * A run of adjacent encoded-words from at: decodes them and moves *at behind the last. False: none stands
- * there, or the first is malformed.
+ * A run of adjacent encoded-words from at: decodes them and moves *at behind the last. Neither OUTCOME_OK nor
+ * OUTCOME_INTERNAL: none stands there, or the first is malformed.
  */
-static bool decode_run(struct span text, size_t *at, struct strbuf *bytes, struct strbuf *out,
-                       bool *is_foreign)
+static enum outcome decode_run(struct span text, size_t *at, struct strbuf *bytes, struct strbuf *out,
+                               bool *is_foreign)
 {
     struct word w, next;
+    size_t mark = 0;
     if (!parse_word(text, *at, &w))
-        return false;
-    size_t mark = bytes->len;
-    if (!decode_word(&w, bytes))
-        return false;
+        return OUTCOME_ABSENT;
+    strbuf_reset(bytes);
+    enum outcome outcome = decode_word(&w, bytes);
+    if (outcome != OUTCOME_OK)
+        return outcome;
     *at = w.end;
     while (parse_word(text, skip_blanks(text, w.end), &next)) {
-        bool is_same = span_equal_nocase(w.charset, next.charset);
-        if (!is_same) {
-            *is_foreign = *is_foreign || !charset_is_native(w.charset);
-            if (charset_to_utf8(w.charset, span_slice(strbuf_view(bytes), mark, bytes->len), out) !=
-                OUTCOME_OK)
-                return false;
+        if (!span_equal_nocase(w.charset, next.charset)) {
+            outcome = convert(&w, span_slice(strbuf_view(bytes), mark, bytes->len), out, is_foreign);
+            if (outcome != OUTCOME_OK)
+                return outcome;
             mark = bytes->len;
         }
         size_t before = bytes->len;
-        if (!decode_word(&next, bytes)) {
-            bytes->len = before;
+        outcome = decode_word(&next, bytes);
+        if (outcome == OUTCOME_INTERNAL)
+            return outcome;
+        if (outcome != OUTCOME_OK) {
+            strbuf_truncate(bytes, before);
             break;
         }
         w = next;
         *at = w.end;
     }
-    *is_foreign = *is_foreign || !charset_is_native(w.charset);
-    return charset_to_utf8(w.charset, span_slice(strbuf_view(bytes), mark, bytes->len), out) == OUTCOME_OK;
+    return convert(&w, span_slice(strbuf_view(bytes), mark, bytes->len), out, is_foreign);
 }
 
 enum outcome encoded_word_decode(struct span text, struct strbuf *out, bool *is_foreign)
 {
     struct strbuf bytes;
+    enum outcome outcome = OUTCOME_OK;
     *is_foreign = false;
     strbuf_init(&bytes, DECODED_MAX_BYTES);
-    for (size_t at = 0; at < text.len;) {
+    for (size_t at = 0; at < text.len && outcome != OUTCOME_INTERNAL;) {
         size_t start = span_find(text, at, SPAN_LITERAL("=?"));
         (void)strbuf_append(out, span_slice(text, at, start));
         at = start;
-        strbuf_reset(&bytes);
-        if (at < text.len && !decode_run(text, &at, &bytes, out, is_foreign)) {
+        if (at == text.len)
+            break;
+        outcome = decode_run(text, &at, &bytes, out, is_foreign);
+        if (outcome != OUTCOME_OK) {
             (void)strbuf_append(out, SPAN_LITERAL("=?"));
             at = start + 2;
         }
     }
     strbuf_clear(&bytes);
-    return out->error == STRBUF_ERROR_NONE ? OUTCOME_OK : OUTCOME_INTERNAL;
+    return outcome != OUTCOME_INTERNAL && out->error == STRBUF_ERROR_NONE ? OUTCOME_OK : OUTCOME_INTERNAL;
 }

@@ -68,13 +68,16 @@ bool finding_policy_override(struct finding_policy *p, enum finding_id id, enum 
 
 static void set_detail(struct finding *f, const char *detail)
 {
-    struct strbuf text;
-    strbuf_init(&text, FINDING_DETAIL_MAX_BYTES);
-    for (; detail != NULL && *detail != '\0'; detail++)
-        if (!strbuf_append_escaped(&text, (struct span){detail, 1}))
+    size_t used = 0;
+    for (; detail != NULL && *detail != '\0'; detail++) {
+        char escaped[BYTE_ESCAPED_MAX];
+        size_t len = byte_escape(*detail, escaped);
+        if (len > FINDING_DETAIL_MAX_BYTES - used)
             break;
-    memcpy(f->detail, strbuf_string(&text), text.len + 1);
-    strbuf_clear(&text);
+        memcpy(f->detail + used, escaped, len);
+        used += len;
+    }
+    f->detail[used] = '\0';
 }
 
 void finding_list_add(struct finding_list *list, enum finding_id id, const char *detail)

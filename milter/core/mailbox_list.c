@@ -79,15 +79,20 @@ static struct span next_address(struct span text, size_t *at)
     return e.words == 1 ? e.word : (struct span){NULL, 0};
 }
 
-void mailbox_visit_list(struct span field_body, bool (*visit)(const struct mailbox *, void *), void *context)
+enum outcome mailbox_visit_list(struct span field_body, bool (*visit)(const struct mailbox *, void *),
+                                void *context)
 {
     size_t visited = 0;
     for (size_t at = 0; at < field_body.len && visited < MAILBOX_LIST_MAX;) {
         struct mailbox m;
-        if (mailbox_parse_address(next_address(field_body, &at), &m) != OUTCOME_OK)
+        enum outcome outcome = mailbox_parse_address(next_address(field_body, &at), &m);
+        if (outcome == OUTCOME_INTERNAL)
+            return outcome;
+        if (outcome != OUTCOME_OK)
             continue;
         visited++;
         if (!visit(&m, context))
-            return;
+            break;
     }
+    return OUTCOME_OK;
 }

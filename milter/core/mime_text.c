@@ -69,7 +69,7 @@ static bool decode_quoted_printable(struct span s, struct strbuf *out)
 
 /* Foreign characters are refused, where RFC 2045 section 6.8 would skip them: readers differ in what they
  * skip. */
-static bool decode_base64(struct span s, struct strbuf *out)
+static enum outcome decode_base64(struct span s, struct strbuf *out)
 {
     struct strbuf text;
     strbuf_init(&text, s.len);
@@ -78,18 +78,21 @@ static bool decode_base64(struct span s, struct strbuf *out)
         (void)strbuf_append(&text, span_trim(span_slice(s, from, end)));
         from = end + 1;
     }
-    bool ok = base64_decode(strbuf_view(&text), BASE64_ALPHABET_STANDARD, out) == OUTCOME_OK;
+    enum outcome outcome = OUTCOME_INTERNAL;
+    if (text.error == STRBUF_ERROR_NONE)
+        outcome = base64_decode(strbuf_view(&text), BASE64_ALPHABET_STANDARD, out);
     strbuf_clear(&text);
-    return ok;
+    return outcome;
 }
 
-static bool decode_transfer(const struct mime_entity *e, struct strbuf *out)
+static enum outcome decode_transfer(const struct mime_entity *e, struct strbuf *out)
 {
-    if (e->encoding == MIME_ENCODING_QUOTED_PRINTABLE)
-        return decode_quoted_printable(e->body, out);
     if (e->encoding == MIME_ENCODING_BASE64)
         return decode_base64(e->body, out);
-    return strbuf_append(out, e->body);
+    if (e->encoding == MIME_ENCODING_QUOTED_PRINTABLE ? decode_quoted_printable(e->body, out)
+                                                      : strbuf_append(out, e->body))
+        return OUTCOME_OK;
+    return out->error != STRBUF_ERROR_NONE ? OUTCOME_INTERNAL : OUTCOME_BROKEN_INPUT;
 }
 
 /* CRLF and CR to LF, in place; a byte order mark goes. */
@@ -127,12 +130,10 @@ static enum outcome decode(const struct mime_entity *e, struct mime_text *out)
         return OUTCOME_BROKEN_INPUT;
     strbuf_init(&bytes, e->body.len);
     out->why = "malformed transfer encoding";
-    enum outcome outcome = OUTCOME_BROKEN_INPUT;
-    if (decode_transfer(e, &bytes))
+    enum outcome outcome = decode_transfer(e, &bytes);
+    if (outcome == OUTCOME_OK)
         outcome = charset_to_utf8(span_from_string(e->charset), strbuf_view(&bytes), &out->text);
-    if (bytes.error == STRBUF_ERROR_MEMORY || out->text.error == STRBUF_ERROR_MEMORY)
-        outcome = OUTCOME_INTERNAL;
-    else if (out->text.error == STRBUF_ERROR_LIMIT)
+    if (out->text.error == STRBUF_ERROR_LIMIT)
         outcome = OUTCOME_BROKEN_INPUT;
     strbuf_clear(&bytes);
     if (outcome == OUTCOME_OK) {

@@ -139,16 +139,10 @@ static void add_digest_text(struct span s, char text[static DIGEST_TEXT_MAX_BYTE
  */
 static bool read_digest(const char *text, size_t len, struct reply_block *out)
 {
-    char decoded[64];
-    struct strbuf bytes;
+    size_t bytes;
     if (len == REPLY_DIGEST_BYTES + 1 && text[REPLY_DIGEST_BYTES] == '=')
         len--;
-    if (len != REPLY_DIGEST_BYTES)
-        return false;
-    strbuf_init(&bytes, sizeof decoded);
-    enum outcome outcome = base64_decode((struct span){text, len}, BASE64_ALPHABET_URL, &bytes);
-    strbuf_clear(&bytes);
-    if (outcome != OUTCOME_OK)
+    if (len != REPLY_DIGEST_BYTES || !base64_measure((struct span){text, len}, BASE64_ALPHABET_URL, &bytes))
         return false;
     memcpy(out->digest, text, len);
     out->digest[len] = '\0';

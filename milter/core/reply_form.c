@@ -47,19 +47,22 @@ static void examine_counts(const struct message *m, struct finding_list *finding
             finding_list_add(findings, FINDING_HEADER_DUPLICATE, single_fields[i]);
 }
 
-static void examine_author(const struct message *m, struct reply_form *form, struct finding_list *findings)
+static enum outcome examine_author(const struct message *m, struct reply_form *form,
+                                   struct finding_list *findings)
 {
     struct message_field from;
     const char *why = "no From field";
-    form->has_author = message_count(m, SPAN_LITERAL("From")) == 1 &&
-                       message_find(m, SPAN_LITERAL("From"), &from) &&
-                       mailbox_parse_author(from.value, &form->author, &why) == OUTCOME_OK;
-    if (form->has_author)
-        return;
-    memset(&form->author, 0, sizeof form->author);
+    enum outcome outcome = OUTCOME_ABSENT;
     if (message_count(m, SPAN_LITERAL("From")) > 1)
         why = "several From fields";
+    else if (message_find(m, SPAN_LITERAL("From"), &from))
+        outcome = mailbox_parse_author(from.value, &form->author, &why);
+    form->has_author = outcome == OUTCOME_OK;
+    if (form->has_author || outcome == OUTCOME_INTERNAL)
+        return outcome;
+    memset(&form->author, 0, sizeof form->author);
     finding_list_add(findings, FINDING_AUTHOR_AMBIGUOUS, why);
+    return OUTCOME_OK;
 }
 
 static void examine_list_fields(const struct message *m, struct finding_list *findings)
@@ -76,17 +79,23 @@ static void examine_list_fields(const struct message *m, struct finding_list *fi
     }
 }
 
-static void examine_subject(const struct message *m, struct reply_form *form, struct finding_list *findings)
+static enum outcome examine_subject(const struct message *m, struct reply_form *form,
+                                    struct finding_list *findings)
 {
     struct message_field subject;
     const char *why = "no Subject field";
-    form->has_token = message_count(m, SPAN_LITERAL("Subject")) == 1 &&
-                      message_find(m, SPAN_LITERAL("Subject"), &subject) &&
-                      reply_subject_parse(subject.value, &form->subject, &why) == OUTCOME_OK;
+    enum outcome outcome = OUTCOME_ABSENT;
+    if (message_count(m, SPAN_LITERAL("Subject")) > 1)
+        why = "several Subject fields";
+    else if (message_find(m, SPAN_LITERAL("Subject"), &subject))
+        outcome = reply_subject_parse(subject.value, &form->subject, &why);
+    form->has_token = outcome == OUTCOME_OK;
+    if (outcome == OUTCOME_INTERNAL)
+        return outcome;
     if (!form->has_token) {
         form->subject.token[0] = '\0';
         finding_list_add(findings, FINDING_SUBJECT_NO_TOKEN, why);
-        return;
+        return OUTCOME_OK;
     }
     if (form->subject.has_foreign_charset)
         finding_list_add(findings, FINDING_SUBJECT_CHARSET, NULL);
@@ -95,6 +104,7 @@ static void examine_subject(const struct message *m, struct reply_form *form, st
         (void)snprintf(detail, sizeof detail, "%u bits", form->subject.token_bits);
         finding_list_add(findings, FINDING_TOKEN_SHORT, detail);
     }
+    return OUTCOME_OK;
 }
 
 struct to_search {
@@ -110,13 +120,16 @@ static bool visit_to(const struct mailbox *m, void *context)
     return !search->is_found;
 }
 
-static void examine_to(const struct message *m, struct to_search *search, struct finding_list *findings)
+static enum outcome examine_to(const struct message *m, struct to_search *search,
+                               struct finding_list *findings)
 {
     struct message_field to;
+    enum outcome outcome = OUTCOME_OK;
     if (message_find(m, SPAN_LITERAL("To"), &to))
-        mailbox_visit_list(to.value, visit_to, search);
+        outcome = mailbox_visit_list(to.value, visit_to, search);
     if (!search->is_found)
         finding_list_add(findings, FINDING_TO_MISMATCH, NULL);
+    return outcome;
 }
 
 /* A message identifier list as it stands, unfolded: white space runs become one space. */
@@ -138,21 +151,22 @@ static void copy_ids(const struct message *m, struct span name, char out[static 
     out[len] = '\0';
 }
 
-void reply_form_examine_header(const struct message *m,
-                               bool (*to_names_challenge)(const struct mailbox *, void *), void *context,
-                               struct reply_form *form, struct finding_list *findings)
+enum outcome reply_form_examine_header(const struct message *m,
+                                       bool (*to_names_challenge)(const struct mailbox *, void *),
+                                       void *context, struct reply_form *form, struct finding_list *findings)
 {
     memset(form, 0, sizeof *form);
     struct to_search search = {to_names_challenge, context, false};
     examine_counts(m, findings);
-    examine_author(m, form, findings);
     examine_list_fields(m, findings);
-    examine_subject(m, form, findings);
-    examine_to(m, &search, findings);
+    if (examine_author(m, form, findings) != OUTCOME_OK || examine_subject(m, form, findings) != OUTCOME_OK ||
+        examine_to(m, &search, findings) != OUTCOME_OK)
+        return OUTCOME_INTERNAL;
     copy_ids(m, SPAN_LITERAL("Message-ID"), form->message_id);
     copy_ids(m, SPAN_LITERAL("In-Reply-To"), form->in_reply_to);
     if (form->in_reply_to[0] == '\0')
         finding_list_add(findings, FINDING_IN_REPLY_TO_MISSING, NULL);
+    return OUTCOME_OK;
 }
 
 static void examine_block(struct span text, struct reply_form *form, struct finding_list *findings)

@@ -35,6 +35,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         FUZZ_MUST(why != NULL && *why != '\0' && *m.local == '\0');
     if (mailbox_parse_path(text, &m) == OUTCOME_OK)
         (void)check(&m, NULL);
-    mailbox_visit_list(text, check, NULL);
+    FUZZ_MUST(mailbox_visit_list(text, check, NULL) == OUTCOME_OK);
     return 0;
 }

@@ -83,6 +83,10 @@ static void test_decode(void)
         if (got == OUTCOME_OK)
             is_right = is_right && span_equal(strbuf_view(&out), decodings[i].bytes);
         tap_ok(is_right, "%s", decodings[i].name);
+        size_t bytes = 0;
+        bool is_good = base64_measure(span_from_string(decodings[i].text), decodings[i].alphabet, &bytes);
+        tap_ok(is_good == (got == OUTCOME_OK) && (!is_good || bytes == out.len), "measured: %s",
+               decodings[i].name);
         strbuf_clear(&out);
     }
 }

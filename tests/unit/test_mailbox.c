@@ -415,7 +415,7 @@ static void test_lists(void)
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
         struct strbuf got;
         strbuf_init(&got, 1000);
-        mailbox_visit_list(lists[i].text, note_address, &got);
+        tap_is_int(mailbox_visit_list(lists[i].text, note_address, &got), OUTCOME_OK, lists[i].name);
         tap_is_string(strbuf_string(&got), lists[i].want, lists[i].name);
         strbuf_clear(&got);
     }
@@ -425,10 +425,10 @@ static void test_lists(void)
     for (int i = 0; i < MAILBOX_LIST_MAX + 10; i++)
         if (!strbuf_append_string(&many, "a@x.example, bad, "))
             tap_ok(false, "append");
-    mailbox_visit_list(strbuf_view(&many), count_to_three, &count);
+    tap_is_int(mailbox_visit_list(strbuf_view(&many), count_to_three, &count), OUTCOME_OK, "a long list");
     tap_is_int(count, 3, "the visitor ends the walk");
     count = 0;
-    mailbox_visit_list(strbuf_view(&many), count_all, &count);
+    tap_is_int(mailbox_visit_list(strbuf_view(&many), count_all, &count), OUTCOME_OK, "all of it");
     tap_is_int(count, MAILBOX_LIST_MAX, "a list has its limit");
     strbuf_clear(&many);
 }

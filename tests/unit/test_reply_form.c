@@ -101,7 +101,8 @@ int main(void)
         struct message *m = make(&rows[i]);
         struct finding_list findings = {.count = 0};
         struct reply_form form;
-        reply_form_examine_header(m, is_challenge, NULL, &form, &findings);
+        tap_is_int(reply_form_examine_header(m, is_challenge, NULL, &form, &findings), OUTCOME_OK,
+                   rows[i].name);
         tap_is_int(reply_form_examine_body(m, &limits, &text, &form, &findings), OUTCOME_OK, rows[i].name);
         if (rows[i].wanted == FINDING_NONE)
             tap_is_int((long long)findings.count, 0, rows[i].name);

@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Each allocation fails once: a reply is judged as ever or put off, never refused, passed or let through for
+ * it. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <jansson.h>
+#include <openssl/crypto.h>
+
+#include "mail_file.h"
+#include "tap.h"
+
+enum { STEPS_MAX = 20000, PATH_BYTES = 4096, FILE_MAX_BYTES = 64 * 1024, ERROR_BYTES = 4096 };
+
+static long allocations_left = -1;
+
+void *__real_malloc(size_t size);
+void *__real_realloc(void *p, size_t size);
+void *__real_calloc(size_t count, size_t size);
+char *__real_strndup(const char *s, size_t n);
+void *__wrap_malloc(size_t size);
+void *__wrap_realloc(void *p, size_t size);
+void *__wrap_calloc(size_t count, size_t size);
+char *__wrap_strndup(const char *s, size_t n);
+
+static bool is_failing(void)
+{
+    if (allocations_left < 0)
+        return false;
+    return allocations_left-- == 0;
+}
+
+void *__wrap_malloc(size_t size)
+{
+    return is_failing() ? NULL : __real_malloc(size);
+}
+
+void *__wrap_realloc(void *p, size_t size)
+{
+    return is_failing() ? NULL : __real_realloc(p, size);
+}
+
+void *__wrap_calloc(size_t count, size_t size)
+{
+    return is_failing() ? NULL : __real_calloc(count, size);
+}
+
+char *__wrap_strndup(const char *s, size_t n)
+{
+    return is_failing() ? NULL : __real_strndup(s, n);
+}
+
+static void *crypto_malloc(size_t size, const char *file, int line)
+{
+    (void)file;
+    (void)line;
+    return __wrap_malloc(size);
+}
+
+static void *crypto_realloc(void *p, size_t size, const char *file, int line)
+{
+    (void)file;
+    (void)line;
+    return __wrap_realloc(p, size);
+}
+
+static void crypto_free(void *p, const char *file, int line)
+{
+    (void)file;
+    (void)line;
+    free(p);
+}
+
+static bool case_path(const char *name, const char *file, char path[static PATH_BYTES])
+{
+    const char *source = getenv("TEST_SRCDIR");
+    int len =
+        snprintf(path, PATH_BYTES, "%s/tests/data/cases/%s/%s", source != NULL ? source : ".", name, file);
+    return len > 0 && len < PATH_BYTES;
+}
+
+static size_t read_mail(const char *name, char data[static FILE_MAX_BYTES])
+{
+    char path[PATH_BYTES];
+    FILE *file = case_path(name, "message.eml", path) ? fopen(path, "rb") : NULL;
+    size_t len = file != NULL ? fread(data, 1, FILE_MAX_BYTES, file) : 0;
+    if (file != NULL)
+        fclose(file);
+    return len;
+}
+
+static struct runtime *make_runtime(const char *name)
+{
+    static const char text[] =
+        "ChallengeAddress acme@ca.example\nChallengeAddress acme@xn--bcher-kva.example\n"
+        "AuthservID mx\nTestTime 1795496400\nDisposition deliver\n";
+    char path[PATH_BYTES];
+    struct strbuf error;
+    strbuf_init(&error, ERROR_BYTES);
+    struct settings *settings = settings_load_text("settings", text, &error);
+    struct runtime *runtime = NULL;
+    if (settings != NULL && case_path(name, "dns.txt", path))
+        runtime = runtime_new(settings, RUNTIME_PURPOSE_JUDGE, path, NULL, &error);
+    if (runtime == NULL)
+        tap_note("%s", strbuf_string(&error));
+    strbuf_clear(&error);
+    return runtime;
+}
+
+/* What the mail came to: the object where it was judged, "" where it was put off, NULL where it was let
+ * through. */
+static char *judge(struct runtime *runtime, const char *recipient, struct span mail)
+{
+    struct session_outcome outcome = {.action = SESSION_ACTION_TEMPFAIL};
+    char *result = NULL;
+    bool is_ours = true;
+    struct session *s = session_new();
+    if (s != NULL) {
+        session_begin(s, runtime_ref(runtime), "<alice@example.com>");
+        session_recipient(s, recipient);
+        is_ours = session_wants_message(s, &outcome);
+        if (is_ours && outcome.action != SESSION_ACTION_TEMPFAIL) {
+            mail_file_feed(s, mail);
+            session_judge(s, NULL, NULL, &outcome);
+        }
+        if (is_ours && outcome.action != SESSION_ACTION_TEMPFAIL)
+            result = session_result(s) != NULL ? __real_strndup(session_result(s), FILE_MAX_BYTES) : NULL;
+    }
+    session_free(s);
+    if (!is_ours || outcome.action != SESSION_ACTION_TEMPFAIL)
+        return result;
+    return __real_strndup("", 0);
+}
+
+static void starve(const char *name, const char *recipient)
+{
+    static char data[FILE_MAX_BYTES];
+    struct span mail = {data, read_mail(name, data)};
+    struct runtime *runtime = make_runtime(name);
+    char *want = runtime != NULL ? judge(runtime, recipient, mail) : NULL;
+    int put_off = 0;
+    int wrong = 0;
+    int step = 0;
+    for (bool is_fed = want == NULL; !is_fed && step < STEPS_MAX; step++) {
+        allocations_left = step;
+        char *got = judge(runtime, recipient, mail);
+        is_fed = allocations_left >= 0;
+        allocations_left = -1;
+        put_off += got != NULL && *got == '\0';
+        bool is_right = got != NULL && (*got == '\0' || strcmp(got, want) == 0);
+        if (!is_right && wrong++ < 5)
+            tap_note("step %d: %.4000s", step, got != NULL ? got : "let through");
+        free(got);
+    }
+    tap_ok(want != NULL && *want != '\0' && wrong == 0 && put_off > 0 && step < STEPS_MAX,
+           "%s to %s: judged as ever or put off, %d of %d steps starved, %d wrong", name, recipient, put_off,
+           step, wrong);
+    free(want);
+    runtime_unref(runtime);
+}
+
+int main(void)
+{
+    if (CRYPTO_set_mem_functions(crypto_malloc, crypto_realloc, crypto_free) != 1)
+        return 1;
+    json_set_alloc_funcs(__wrap_malloc, free);
+    log_set_level(LOG_LEVEL_ERROR);
+    starve("A01-baseline", "<acme@ca.example>");
+    starve("A01-baseline", "<acme@b\xc3\xbc"
+                           "cher.example>");
+    starve("A39-eai-u-label", "<acme@ca.example>");
+    starve("A22-subject-b-word", "<acme@ca.example>");
+    starve("A24-prefix-gb18030", "<acme@ca.example>");
+    starve("A30-base64", "<acme@ca.example>");
+    starve("A30-qp-soft-break-in-digest", "<acme@ca.example>");
+    starve("A45-ed25519", "<acme@ca.example>");
+    starve("A45-ed25519-and-rsa", "<acme@ca.example>");
+    starve("A47-key-nxdomain", "<acme@ca.example>");
+    starve("J14-record-of-the-parent-both", "<acme@ca.example>");
+    return tap_done();
+}
