@@ -9,6 +9,7 @@
 #include "daemon.h"
 #include "find.h"
 #include "milter_glue.h"
+#include "mta_check.h"
 #include "org_domain.h"
 #include "replay.h"
 #include "result_json.h"
@@ -198,6 +199,10 @@ static int check_config(struct settings *settings)
     strbuf_init(&text, SETTINGS_TEXT_MAX_BYTES);
     bool ok =
         settings_print(settings, &text) && fputs(strbuf_string(&text), stdout) >= 0 && fflush(stdout) == 0;
+    strbuf_clear(&text);
+    strbuf_init(&text, MTA_CHECK_TEXT_MAX_BYTES);
+    mta_check_append_hints(settings, MTA_CHECK_POSTFIX_FOLDER, MTA_CHECK_SENDMAIL_FILE, &text);
+    (void)fputs(strbuf_string(&text), stderr);
     strbuf_clear(&text);
     settings_unref(settings);
     return ok ? EX_OK : EX_SOFTWARE;

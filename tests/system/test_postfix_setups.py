@@ -68,7 +68,7 @@ EXCLUDES_NOBODY = "smtpd_forbid_bare_newline_exclusions =\n"  # the default is $
 
 def test_snippet_as_it_stands(own, acme_server, dns_server, exchange, new_milter):
     server = new_milter()
-    postfix = Postfix(own, CA_DOMAIN, None, SNIPPET.read_text() + EXCLUDES_NOBODY, milter_folder=server.folder)
+    postfix = Postfix(own, CA_DOMAIN, None, SNIPPET.read_text() + EXCLUDES_NOBODY, bound=[(server.folder, "/run/acme-milter")])
     with started(server), MailExchanger(postfix, None, server, acme_server, dns_server).running() as mx:
         data = exchange.sign(good_reply(exchange))
         kill(server)

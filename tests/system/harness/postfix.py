@@ -73,13 +73,11 @@ maillog_file = /dev/stdout
 
 class Postfix:
     """`milter` is the socket's address as smtpd_milters takes it, or None; `settings` are further lines of main.cf,
-    `services` of master.cf; `milter_folder`: what it finds at /run/acme-milter, where contrib/postfix/main.cf.snippet
-    has the socket."""
+    `services` of master.cf; `bound`: pairs of a file or folder and of the name by which it, and nobody else, sees that."""
 
-    def __init__(self, folder, domain, milter=None, settings="", *, name="postfix", is_chrooted=False, milter_folder=None,
-                 services=""):
+    def __init__(self, folder, domain, milter=None, settings="", *, name="postfix", is_chrooted=False, bound=(), services=""):
         self.folder = folder.sub(name)
-        self.domain, self.milter_folder = domain, milter_folder
+        self.domain, self.bound = domain, bound
         self.port = free_port()
         nobody = pwd.getpwnam("nobody")
         self.inbox = folder.sub(f"{name}/inbox", "nobody")
@@ -97,8 +95,8 @@ class Postfix:
     def start(self):
         self.master_pid.unlink(missing_ok=True)  # of the one before
         argv = ["postfix", "-c", self.conf, "start-fg"]
-        if self.milter_folder:
-            argv = with_bound(self.milter_folder, "/run/acme-milter", argv)
+        for source, target in self.bound:
+            argv = with_bound(source, target, argv)
         self.process = Process(argv, self.folder / "maillog")
         self.process.wait_until(self._greets, "Postfix greets")
 

@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "postfix_config.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { NESTING_MAX = 10, MASTER_FIELDS = 8, FIELD_CHROOT = 4, FIELD_COMMAND = 7 };
+
+struct setting {
+    char *name;
+    char *value;
+    int line;
+};
+
+struct reading {
+    struct postfix_config *config;
+    struct setting settings[POSTFIX_CONFIG_SETTINGS_MAX];
+    size_t count;
+};
+
+/* The defaults of postconf(5) that matter here. */
+static const struct {
+    const char *name;
+    const char *value;
+} defaults[] = {
+    {"compatibility_level", "0"},
+    {"mail_owner", "postfix"},
+    {"milter_default_action", "tempfail"},
+    {"queue_directory", "/var/spool/postfix"},
+    {"smtpd_milters", ""},
+};
+
+static char *copy(struct span s)
+{
+    return strndup(s.data, s.len);
+}
+
+/* Takes a logical line and the number of its first physical one. False: out of memory, or too much of it. */
+typedef bool line_taker(struct reading *r, struct span line, int number);
+
+static bool is_comment(struct span line)
+{
+    struct span text = span_trim(line);
+    return text.len == 0 || text.data[0] == '#';
+}
+
+/* Lines that begin with a blank continue the one before; comments and empty lines do not come between. */
+static bool read_file(struct reading *r, const char *path, line_taker *take)
+{
+    FILE *file = fopen(path, "re");
+    struct strbuf logical;
+    char *line = NULL;
+    size_t room = 0;
+    ssize_t len;
+    int number = 0, first = 0;
+    bool ok = file != NULL;
+    strbuf_init(&logical, POSTFIX_CONFIG_LINE_MAX_BYTES);
+    while (ok && (len = getline(&line, &room, file)) >= 0 && ++number < POSTFIX_CONFIG_LINES_MAX) {
+        struct span piece = {line, (size_t)len};
+        if (is_comment(piece))
+            continue;
+        if (!byte_is_space(line[0])) {
+            ok = logical.len == 0 || take(r, strbuf_view(&logical), first);
+            strbuf_reset(&logical);
+            first = number;
+        }
+        ok = ok && strbuf_append(&logical, piece);
+    }
+    ok = ok && (logical.len == 0 || take(r, strbuf_view(&logical), first));
+    strbuf_clear(&logical);
+    free(line);
+    if (file != NULL)
+        (void)fclose(file);
+    return ok;
+}
+
+static bool add_setting(struct reading *r, struct span name, struct span value, int line)
+{
+    if (r->count == POSTFIX_CONFIG_SETTINGS_MAX)
+        return false;
+    struct setting *s = &r->settings[r->count++];
+    *s = (struct setting){copy(name), copy(value), line};
+    return s->name != NULL && s->value != NULL;
+}
+
+static bool add_defaults(struct reading *r)
+{
+    bool ok = true;
+    for (size_t i = 0; i < sizeof defaults / sizeof defaults[0]; i++)
+        ok = ok && add_setting(r, span_from_string(defaults[i].name), span_from_string(defaults[i].value), 0);
+    return ok;
+}
+
+static bool take_setting(struct reading *r, struct span line, int number)
+{
+    size_t equals = span_find_byte(line, 0, '=');
+    return add_setting(r, span_trim(span_slice(line, 0, equals)),
+                       span_trim(span_slice(line, equals + 1, line.len)), number);
+}
+
+/* The last one of that name counts. */
+static const struct setting *find(const struct reading *r, struct span name)
+{
+    for (size_t i = r->count; i > 0; i--)
+        if (span_equal(span_from_string(r->settings[i - 1].name), name))
+            return &r->settings[i - 1];
+    return NULL;
+}
+
+/* The name behind a '$' at the start of s, with or without braces; *taken: what of s it takes up. */
+static struct span name_at(struct span s, size_t *taken)
+{
+    bool is_wrapped = s.len > 1 && (s.data[1] == '{' || s.data[1] == '(');
+    size_t from = is_wrapped ? 2 : 1;
+    size_t to = from;
+    while (to < s.len && (byte_is_alnum(s.data[to]) || s.data[to] == '_'))
+        to++;
+    size_t end = is_wrapped ? span_find_byte(s, to, s.data[1] == '{' ? '}' : ')') + 1 : to;
+    *taken = end < s.len ? end : s.len;
+    return span_slice(s, from, to);
+}
+
+/* What stands before the cursor of a value whose $names are being replaced. */
+struct level {
+    struct span text;
+    size_t at;
+};
+
+static bool append_expanded(const struct reading *r, struct span text, struct strbuf *out)
+{
+    struct level levels[NESTING_MAX] = {{text, 0}};
+    size_t depth = 1;
+    while (depth > 0) {
+        struct level *l = &levels[depth - 1];
+        size_t dollar = span_find_byte(l->text, l->at, '$');
+        if (!strbuf_append(out, span_slice(l->text, l->at, dollar)))
+            return false;
+        l->at = dollar;
+        if (dollar >= l->text.len) {
+            depth--;
+            continue;
+        }
+        size_t taken;
+        struct span name = name_at(span_slice(l->text, dollar, l->text.len), &taken);
+        l->at += taken;
+        const struct setting *s = find(r, name);
+        if (s != NULL && depth == NESTING_MAX)
+            return false;
+        if (s != NULL)
+            levels[depth++] = (struct level){span_from_string(s->value), 0};
+    }
+    return true;
+}
+
+static char *expand(const struct reading *r, struct span text)
+{
+    struct strbuf out;
+    strbuf_init(&out, POSTFIX_CONFIG_LINE_MAX_BYTES);
+    bool ok = append_expanded(r, text, &out) && strbuf_append_string(&out, "");
+    char *result = ok ? strdup(strbuf_string(&out)) : NULL;
+    strbuf_clear(&out);
+    return result;
+}
+
+static char *value_of(const struct reading *r, const char *name)
+{
+    const struct setting *s = find(r, span_from_string(name));
+    return expand(r, span_from_string(s != NULL ? s->value : ""));
+}
+
+bool postfix_config_next_word(struct span *rest, bool is_list, struct span *word)
+{
+    struct span s = *rest;
+    size_t from = 0;
+    while (from < s.len && (byte_is_space(s.data[from]) || (is_list && s.data[from] == ',')))
+        from++;
+    size_t to = from;
+    if (from < s.len && s.data[from] == '{') {
+        to = span_find_byte(s, from, '}');
+        *word = span_trim(span_slice(s, from + 1, to));
+        to++;
+    } else {
+        while (to < s.len && !byte_is_space(s.data[to]) && !(is_list && s.data[to] == ','))
+            to++;
+        *word = span_slice(s, from, to);
+    }
+    *rest = span_slice(s, to, s.len);
+    return from < s.len;
+}
+
+/* The arguments of a service: -o NAME=VALUE replaces what main.cf says. */
+static struct span own_milters(struct span arguments, struct span milters)
+{
+    struct span word;
+    bool is_option = false;
+    while (postfix_config_next_word(&arguments, false, &word)) {
+        if (!is_option && word.len > 2 && span_equal(span_slice(word, 0, 2), SPAN_LITERAL("-o"))) {
+            is_option = true;
+            word = span_slice(word, 2, word.len);
+        }
+        size_t equals = span_find_byte(word, 0, '=');
+        if (is_option && span_equal(span_trim(span_slice(word, 0, equals)), SPAN_LITERAL("smtpd_milters")))
+            milters = span_trim(span_slice(word, equals + 1, word.len));
+        is_option = span_equal(word, SPAN_LITERAL("-o"));
+    }
+    return milters;
+}
+
+/* "-" is "n" since Postfix 3.0, unless main.cf asks for the old defaults. */
+static bool is_chrooted(const struct reading *r, struct span field)
+{
+    if (!span_equal(field, SPAN_LITERAL("-")))
+        return span_equal(field, SPAN_LITERAL("y"));
+    char *level = value_of(r, "compatibility_level");
+    bool is_old = level != NULL && strtol(level, NULL, 10) < 1;
+    free(level);
+    return is_old;
+}
+
+static bool take_service(struct reading *r, struct span line, int number)
+{
+    struct postfix_config *c = r->config;
+    struct span fields[MASTER_FIELDS];
+    for (int i = 0; i < MASTER_FIELDS; i++)
+        if (!postfix_config_next_word(&line, false, &fields[i]))
+            return true;
+    if (!span_equal(fields[FIELD_COMMAND], SPAN_LITERAL("smtpd")))
+        return true;
+    if (c->service_count == POSTFIX_CONFIG_SERVICES_MAX)
+        return false;
+    const struct setting *s = find(r, SPAN_LITERAL("smtpd_milters"));
+    struct postfix_service *service = &c->services[c->service_count++];
+    service->line = number;
+    service->name = copy(fields[0]);
+    service->is_chrooted = is_chrooted(r, fields[FIELD_CHROOT]);
+    service->milters = expand(r, own_milters(line, span_from_string(s != NULL ? s->value : NULL)));
+    return service->name != NULL && service->milters != NULL;
+}
+
+static bool read_both(struct reading *r, const char *folder)
+{
+    struct postfix_config *c = r->config;
+    (void)snprintf(c->main_file, sizeof c->main_file, "%s/main.cf", folder);
+    (void)snprintf(c->master_file, sizeof c->master_file, "%s/master.cf", folder);
+    if (!add_defaults(r) || !read_file(r, c->main_file, take_setting) ||
+        !read_file(r, c->master_file, take_service))
+        return false;
+    const struct setting *milters = find(r, SPAN_LITERAL("smtpd_milters"));
+    c->milters_line = milters != NULL ? milters->line : 0;
+    c->queue_directory = value_of(r, "queue_directory");
+    c->mail_owner = value_of(r, "mail_owner");
+    c->default_action = value_of(r, "milter_default_action");
+    return c->queue_directory != NULL && c->mail_owner != NULL && c->default_action != NULL;
+}
+
+struct postfix_config *postfix_config_read(const char *folder)
+{
+    struct reading *r = calloc(1, sizeof *r);
+    struct postfix_config *c = calloc(1, sizeof *c);
+    bool ok = r != NULL && c != NULL;
+    if (ok) {
+        r->config = c;
+        ok = read_both(r, folder);
+        for (size_t i = 0; i < r->count; i++) {
+            free(r->settings[i].name);
+            free(r->settings[i].value);
+        }
+    }
+    free(r);
+    if (ok)
+        return c;
+    postfix_config_free(c);
+    return NULL;
+}
+
+void postfix_config_free(struct postfix_config *c)
+{
+    if (c == NULL)
+        return;
+    for (size_t i = 0; i < c->service_count; i++) {
+        free(c->services[i].name);
+        free(c->services[i].milters);
+    }
+    free(c->queue_directory);
+    free(c->mail_owner);
+    free(c->default_action);
+    free(c);
+}

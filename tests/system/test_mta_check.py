@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""acme-milter -n says whether the MTA will reach the socket: held against what a real Postfix, set up so, then does."""
+import grp
+import os
+import pwd
+import subprocess
+
+import pytest
+
+from harness import milter
+from harness.mail_exchanger import CA_DOMAIN, MailExchanger
+from harness.milter import Milter
+from harness.postfix import Postfix
+from harness.process import with_bound
+from harness.replies import good_reply
+from harness.sendmail import Sendmail
+
+SOCKET = "acme/milter.sock"
+
+
+@pytest.fixture
+def own(folder):
+    """A folder for one test's Postfix."""
+    made = type(folder)("postfix")
+    yield made
+    made.remove()
+
+
+def check(settings_file, bound):
+    """acme-milter -n where each (source, target) of `bound` is seen; its hints, after what may never change."""
+    argv = [milter.program(), "-n", "-c", settings_file]
+    for source, target in bound:
+        argv = with_bound(source, target, argv)
+    done = subprocess.run(argv, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False, timeout=60)
+    plain = milter.run("-n", "-c", settings_file)
+    assert (done.returncode, done.stdout) == (0, plain.stdout.decode())
+    assert all(line.startswith("hint: /") or line.startswith("hint: Socket") for line in done.stderr.splitlines())
+    return done.stderr
+
+
+# Where the socket is, what smtpd_milters says ({queue}: the queue directory, {out}: another folder), our settings, the
+# mode and group of the socket's folder, and a word of the hint that is due; None: Postfix reaches it.
+GROUP = ("SocketGroup", "postfix")
+SETUPS = {
+    "plain": (False, "{out}", "unix:{out}", [GROUP], (0o755, None), None),
+    "open": (False, "{out}", "unix:{out}", [("SocketGroup", "none"), ("SocketMode", "0666")], (0o755, None), None),
+    "folder-of-the-group": (False, "{out}", "unix:{out}", [GROUP], (0o710, "postfix"), None),
+    "in-braces": (False, "{out}", "{{ unix:{out}, default_action=tempfail }}", [GROUP], (0o755, None), None),
+    "no-group": (False, "{out}", "unix:{out}", [("SocketGroup", "none")], (0o755, None), "set SocketGroup"),
+    "mode-without-group": (False, "{out}", "unix:{out}", [GROUP, ("SocketMode", "0600")], (0o755, None), "SocketMode 0660"),
+    "closed-folder": (False, "{out}", "unix:{out}", [GROUP], (0o700, None), "cannot enter this folder"),
+    "folder-of-another-group": (False, "{out}", "unix:{out}", [GROUP], (0o710, "daemon"), "cannot enter this folder"),
+    "relative": (False, "{queue}", "unix:" + SOCKET, [GROUP], (0o755, None), None),
+    "chrooted": (True, "{queue}", "unix:/" + SOCKET, [GROUP], (0o750, "postfix"), None),
+    "chrooted-relative": (True, "{queue}", "unix:" + SOCKET, [GROUP], (0o755, None), None),
+    "chrooted-outside": (True, "{out}", "unix:{out}", [GROUP], (0o755, None), "runs chrooted"),
+    "chrooted-whole-path": (True, "{queue}", "unix:{queue}", [GROUP], (0o755, None), "runs chrooted"),
+    "chrooted-closed-folder": (True, "{queue}", "unix:/" + SOCKET, [GROUP], (0o700, None), "cannot enter this folder"),
+    "not-chrooted-inner-path": (False, "{queue}", "unix:/" + SOCKET, [GROUP], (0o755, None), "runs not chrooted"),
+}
+
+
+@pytest.mark.parametrize("setup", SETUPS)
+def test_hints_agree_with_what_postfix_does(own, milter_settings, acme_server, dns_server, exchange, setup):
+    is_chrooted, where, address, settings, (mode, group), hint = SETUPS[setup]
+    paths = {"queue": f"{own.path}/postfix/queue/{SOCKET}", "out": f"{own.path}/{SOCKET}"}
+    postfix = Postfix(own, CA_DOMAIN, address.format(**paths), is_chrooted=is_chrooted)
+    path = where.format(**paths)
+    server = Milter(own, milter_settings + [("Socket", "unix:" + path)] + settings)
+    server.socket = path
+    socket_folder = os.path.dirname(path)
+    os.mkdir(socket_folder)
+    os.chown(socket_folder, pwd.getpwnam(milter.USER).pw_uid, grp.getgrnam(group or "root").gr_gid)
+    os.chmod(socket_folder, mode)
+    server.start()
+    try:
+        hints = check(server.conf, [(postfix.conf, "/etc/postfix")])
+        with MailExchanger(postfix, None, server, acme_server, dns_server).running() as mx:
+            answer = mx.send(exchange, exchange.sign(good_reply(exchange)))
+    finally:
+        server.stop()
+    assert (hints == "") == (answer.code == 250) == (hint is None), f"{answer}\n{hints}"
+    assert hint is None or hint in hints
+    assert answer.code in (250, 451)
+
+
+def test_groups_that_the_mta_is_a_member_of_count(own, milter_settings, acme_server, dns_server, exchange):
+    """SocketGroup may be any group that postfix was added to."""
+    members = own.path / "group"
+    members.write_text("".join(
+        line.rstrip(":\n") + ":postfix\n" if line.startswith(milter.USER + ":") else line for line in open("/etc/group")))
+    server = Milter(own, milter_settings + [("SocketGroup", milter.USER)])
+    postfix = Postfix(own, CA_DOMAIN, f"unix:{server.socket}", bound=[(members, "/etc/group")])
+    server.start()
+    try:
+        bound = [(postfix.conf, "/etc/postfix")]
+        assert "set SocketGroup" in check(server.conf, bound)
+        assert check(server.conf, bound + [(members, "/etc/group")]) == ""
+        with MailExchanger(postfix, None, server, acme_server, dns_server).running() as mx:
+            assert mx.send(exchange, exchange.sign(good_reply(exchange))).code == 250
+    finally:
+        server.stop()
+
+
+def test_hints_for_sendmail(own, milter_settings, tls_files):
+    """The configuration that m4 makes of contrib/sendmail/acme-milter.mc."""
+    sendmail = Sendmail(own, CA_DOMAIN, own.path, *tls_files)
+    bound = [(own.sub("empty"), "/etc/postfix"), (sendmail.folder, "/etc/mail")]
+    ours = Milter(own, milter_settings + [("Socket", "unix:/run/acme-milter/milter.sock")])
+    ours.write_conf()
+    assert check(ours.conf, bound) == ""
+    other = Milter(own, milter_settings, "other")
+    other.write_conf()
+    assert f"no filter has S=local:{other.socket}: add INPUT_MAIL_FILTER" in check(other.conf, bound)
+    text = sendmail.conf.read_text()
+    sendmail.conf.write_text(text.replace(", F=T", ""))
+    assert "without F=T" in check(ours.conf, bound)
+
+
+def test_no_mta_no_hints(own, milter_settings):
+    server = Milter(own, milter_settings)
+    server.write_conf()
+    nothing = own.sub("empty")
+    assert check(server.conf, [(nothing, "/etc/postfix"), (nothing, "/etc/mail")]) == ""
