@@ -115,6 +115,8 @@ struct auth_dmarc_facts {
     bool is_bogus;         /* ... because an answer failed DNSSEC validation */
     bool is_broken;        /* malformed, several records, or our reading and libopendmarc's disagree */
     char detail[AUTH_DETAIL_MAX_BYTES + 1];
+    /* What each of two ways of discovery came to, "rfc9989: none; rfc7489: reject"; "" where they agree. */
+    char difference[AUTH_DETAIL_MAX_BYTES + 1];
     struct auth_lookups lookups;
 };
 

@@ -161,6 +161,7 @@ static void take_result(const struct policy_discovery_result *found, struct auth
         facts->is_testing = found->record.is_testing || found->record.is_partial;
     }
     (void)snprintf(facts->detail, sizeof facts->detail, "%s", found->detail);
+    (void)snprintf(facts->difference, sizeof facts->difference, "%s", found->difference);
 }
 
 /* The caller has seen to it that a signature of d= other than the author's domain is not a pass. */

@@ -191,6 +191,14 @@ static enum auth_policy selected_policy(const struct policy_discovery *d, const 
                                           : AUTH_POLICY_UNKNOWN;
 }
 
+/* An enforced policy over one in testing, and that over none. */
+static int strictness(const struct policy_discovery *d, const struct selection *s)
+{
+    enum auth_policy policy = selected_policy(d, s);
+    bool is_enforced = policy == AUTH_POLICY_QUARANTINE || policy == AUTH_POLICY_REJECT;
+    return (int)policy + (is_enforced && !d->levels[s->level].record.is_testing ? AUTH_POLICY_REJECT : 0);
+}
+
 /* Of two methods: not knowing wins over all, then a broken record, then the stricter policy. */
 static struct selection stricter(const struct policy_discovery *d, struct selection a, struct selection b)
 {
@@ -198,16 +206,34 @@ static struct selection stricter(const struct policy_discovery *d, struct select
         return a.state == LEVEL_STATE_FAILED ? a : b;
     if (a.state == LEVEL_STATE_BROKEN || b.state == LEVEL_STATE_BROKEN)
         return a.state == LEVEL_STATE_BROKEN ? a : b;
-    return selected_policy(d, &b) > selected_policy(d, &a) ? b : a;
+    return strictness(d, &b) > strictness(d, &a) ? b : a;
 }
 
-static const char *policy_word(enum auth_policy policy)
+static const char *selection_word(const struct policy_discovery *d, const struct selection *s)
 {
-    const char *word = name_table_name(auth_policy_names, (int)policy);
-    return policy != AUTH_POLICY_UNKNOWN && word != NULL ? word : "no record";
+    if (s->state == LEVEL_STATE_BROKEN)
+        return "broken";
+    const char *word = name_table_name(auth_policy_names, (int)selected_policy(d, s));
+    return s->state == LEVEL_STATE_RECORD && word != NULL ? word : "no record";
 }
 
-static struct selection select_level(const struct policy_discovery *d, char *detail)
+static const char *testing_word(const struct policy_discovery *d, const struct selection *s)
+{
+    return s->state == LEVEL_STATE_RECORD && d->levels[s->level].record.is_testing ? " t=y" : "";
+}
+
+static void compare(const struct policy_discovery *d, const struct selection *walked,
+                    const struct selection *listed, char *difference)
+{
+    if (walked->state == LEVEL_STATE_FAILED || listed->state == LEVEL_STATE_FAILED ||
+        (walked->state == listed->state && strictness(d, walked) == strictness(d, listed)))
+        return;
+    (void)snprintf(difference, AUTH_DETAIL_MAX_BYTES + 1, "rfc9989: %s%s; rfc7489: %s%s",
+                   selection_word(d, walked), testing_word(d, walked), selection_word(d, listed),
+                   testing_word(d, listed));
+}
+
+static struct selection select_level(const struct policy_discovery *d, char *difference)
 {
     if (d->levels[0].state != LEVEL_STATE_EMPTY)
         return (struct selection){d->levels[0].state, 0, 1};
@@ -217,10 +243,7 @@ static struct selection select_level(const struct policy_discovery *d, char *det
     if (d->method != AUTH_DMARC_DISCOVERY_BOTH)
         return walked;
     struct selection listed = look_at_org_domain(d);
-    enum auth_policy by_walk = selected_policy(d, &walked), by_list = selected_policy(d, &listed);
-    if (by_walk != by_list)
-        (void)snprintf(detail, AUTH_DETAIL_MAX_BYTES + 1, "rfc9989: %s; rfc7489: %s", policy_word(by_walk),
-                       policy_word(by_list));
+    compare(d, &walked, &listed, difference);
     struct selection s = stricter(d, walked, listed);
     s.used = walked.used > listed.used ? walked.used : listed.used;
     return s;
@@ -244,7 +267,7 @@ static int badness(enum dnssec_status status)
 
 static void fill_result(const struct policy_discovery *d, struct policy_discovery_result *result)
 {
-    struct selection s = select_level(d, result->detail);
+    struct selection s = select_level(d, result->difference);
     const struct level *level = &d->levels[s.level];
     result->dnssec = DNSSEC_STATUS_SECURE;
     for (size_t i = 0; i < s.used; i++)

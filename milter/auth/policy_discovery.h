@@ -27,6 +27,7 @@ struct policy_discovery_result {
     struct domain domain;      /* where the record stands, or what failed or is broken; without "_dmarc." */
     enum dnssec_status dnssec; /* the worst of the answers that it rests on, proofs of absence too */
     char detail[AUTH_DETAIL_MAX_BYTES + 1];
+    char difference[AUTH_DETAIL_MAX_BYTES + 1]; /* of both methods, "" if they agree or a look-up failed */
     struct auth_lookups lookups;
 };
 

@@ -249,6 +249,8 @@ void verdict_add_dmarc(const struct auth_dmarc_facts *dmarc, struct finding_list
         finding_list_add(findings, FINDING_DMARC_POLICY_NONE, "t=y");
     if (dmarc->result == AUTH_RESULT_FAIL)
         finding_list_add(findings, FINDING_DMARC_FAIL, dmarc->detail);
+    if (dmarc->difference[0] != '\0')
+        finding_list_add(findings, FINDING_DMARC_DISCOVERY_DIFFERS, dmarc->difference);
     if (domain_is_set(&dmarc->policy_domain) && dmarc->dnssec != DNSSEC_STATUS_SECURE) {
         char detail[FINDING_DETAIL_MAX_BYTES + 1];
         (void)snprintf(detail, sizeof detail, "_dmarc.%.100s", dmarc->policy_domain.name);

@@ -92,12 +92,20 @@ def test_policy_of_the_parent_with_proof_that_the_child_has_none(judge, discover
     # By the public suffix list the organisational domain is acme-lab.net, which publishes nothing.
     code, result = judge(CHILD, f"DMARCDiscovery {discovery}")
     assert code == 0
+    differs = [each for each in result["findings"] if each["id"] == "dmarc-discovery-differs"]
+    assert differs == ([{"id": "dmarc-discovery-differs", "severity": "note", "detail": "rfc9989: reject; rfc7489: no record"}]
+                       if discovery == "both" else [])
     if discovery == "rfc7489":
         assert result["dmarc"]["result"] == "none" and "dmarc-none" in findings(result)
     else:
         dmarc = result["dmarc"]
         assert (dmarc["result"], dmarc["policy"], dmarc["policyDomain"]) == ("pass", "reject", SIGNED)
         assert dmarc["dnssec"] == "secure"
+
+
+def test_difference_of_discovery_can_be_made_a_reason(judge):
+    code, result = judge(CHILD, "DMARCDiscovery both", "OnFinding dmarc-discovery-differs reject")
+    assert (code, result["reason"]["finding"]) == (1, "dmarc-discovery-differs")
 
 
 @pytest.mark.parametrize("domain", [TWO, MALFORMED])

@@ -296,6 +296,24 @@ static void test_dmarc(void)
     }
 }
 
+static void test_difference(void)
+{
+    struct auth_dkim_facts dkim = {.count = 1, .seen = 1};
+    struct auth_dmarc_facts dmarc = good_dmarc();
+    dkim.signatures[0] = good_signature();
+    struct judged j = judge(&dkim, &dmarc, POLICY_STRICT);
+    tap_ok(!finding_list_has(&j.findings, FINDING_DMARC_DISCOVERY_DIFFERS), "no difference, no finding");
+    (void)snprintf(dmarc.difference, sizeof dmarc.difference, "rfc9989: none; rfc7489: reject");
+    j = judge(&dkim, &dmarc, POLICY_STRICT);
+    tap_ok(finding_list_has(&j.findings, FINDING_DMARC_DISCOVERY_DIFFERS) &&
+               j.decision.verdict == VERDICT_PASS,
+           "a difference of two ways of discovery is noted");
+    tap_is_string(j.findings.items[0].detail, "rfc9989: none; rfc7489: reject", "with what each came to");
+    dmarc.is_lookup_failed = true;
+    j = judge(&dkim, &dmarc, POLICY_STRICT);
+    tap_ok(!finding_list_has(&j.findings, FINDING_DMARC_DISCOVERY_DIFFERS), "not of a look-up that failed");
+}
+
 /* Whatever the findings say, a pass needs something to certify. */
 static void test_floor(void)
 {
@@ -335,6 +353,7 @@ int main(void)
     test_choice();
     test_alignment();
     test_dmarc();
+    test_difference();
     test_floor();
     return tap_done();
 }
