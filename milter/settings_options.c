@@ -186,7 +186,9 @@ static bool read_challenge(const struct settings_option *o, struct settings *s, 
     if (s->challenge_count == SETTINGS_CHALLENGES_MAX)
         return settings_value_refuse(why, "too many challenge addresses");
     for (size_t i = 0; i < s->challenge_count; i++)
-        if (memcmp(&s->challenges[i].address, &challenge.address, sizeof challenge.address) == 0)
+        if (domain_equal(&s->challenges[i].address.domain, &challenge.address.domain) &&
+            span_equal_nocase(span_from_string(s->challenges[i].address.local),
+                              span_from_string(challenge.address.local)))
             return settings_value_refuse(why, "this address was given before");
     s->challenges[s->challenge_count++] = challenge;
     return true;

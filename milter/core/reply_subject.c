@@ -6,7 +6,14 @@
 #include "base64.h"
 #include "encoded_word.h"
 
-enum { TOKEN_MIN_BYTES = 8, BITS_PER_CHARACTER = 6 };
+enum { TOKEN_MIN_BYTES = 8, TOKEN_SURE_BYTES = 22, BITS_PER_CHARACTER = 6 };
+
+/* What stands behind a label. */
+enum find {
+    FIND_NOTHING = 0,
+    FIND_TOKEN,
+    FIND_TOKEN_AND_MORE, /* 128 bits or more, and then something else */
+};
 
 static const char *const no_token = "no ACME: followed by a token";
 
@@ -36,47 +43,58 @@ static bool is_padding_right(size_t characters, size_t padding)
  * The text behind a label, white space removed, must be a token and nothing else: white space inside the
  * token is ignored (RFC 8823 section 3.1 (1)), so that nothing behind it could be told from it.
  */
-static bool read_token(struct span text, struct reply_subject *out)
+static enum find read_token(struct span text, struct reply_subject *out)
 {
     size_t len = 0;
     size_t padding = 0;
-    for (size_t i = 0; i < text.len; i++) {
+    bool is_whole = true;
+    for (size_t i = 0; i < text.len && is_whole; i++) {
         char c = text.data[i];
         if (is_removed(c))
             continue;
-        if ((c != '=' && (padding > 0 || !base64_is_url_byte(c))) || len == REPLY_TOKEN_MAX_BYTES)
-            return false;
+        is_whole = (c == '=' || (padding == 0 && base64_is_url_byte(c))) && len < REPLY_TOKEN_MAX_BYTES;
+        if (is_whole)
+            out->token[len++] = c;
         padding += c == '=';
-        out->token[len++] = c;
     }
     out->token[len] = '\0';
-    size_t characters = len - padding;
+    size_t characters = strcspn(out->token, "=");
     out->token_bits = (unsigned)(characters * BITS_PER_CHARACTER / 8 * 8);
-    return characters >= TOKEN_MIN_BYTES && is_padding_right(characters, padding);
+    if (is_whole && characters >= TOKEN_MIN_BYTES && is_padding_right(characters, padding))
+        return FIND_TOKEN;
+    return characters >= TOKEN_SURE_BYTES ? FIND_TOKEN_AND_MORE : FIND_NOTHING;
 }
 
-/* Looks at every label: the last that is followed by a token counts, and all that are must agree. */
+/*
+ * Looks at every label: the last that is followed by a token counts, and all that are must agree. A token
+ * with more behind it counts for nothing, but another reader might take it.
+ */
 static enum outcome read_labels(struct span text, struct reply_subject *out, const char **why)
 {
-    bool is_found = false;
-    bool has_foreign_charset = out->has_foreign_charset;
+    struct reply_subject found = {.token = ""};
+    char other[REPLY_TOKEN_MAX_BYTES + 1] = "";
     for (size_t at = find_label(text, 0); at < text.len; at = find_label(text, at + 1)) {
         size_t from = at + strlen("ACME:");
-        size_t to = find_label(text, from);
         struct reply_subject one = {.token = ""};
-        if (!read_token(span_slice(text, from, to), &one))
+        enum find find = read_token(span_slice(text, from, find_label(text, from)), &one);
+        if (find == FIND_NOTHING)
             continue;
-        if (is_found && strcmp(one.token, out->token) != 0) {
+        const char *earlier = other[0] != '\0' ? other : found.token;
+        if (earlier[0] != '\0' && strcmp(one.token, earlier) != 0) {
             *why = "several ACME: labels with different tokens";
             return OUTCOME_BROKEN_INPUT;
         }
-        is_found = true;
-        *out = one;
+        if (find == FIND_TOKEN)
+            found = one;
+        else
+            memcpy(other, one.token, sizeof other);
     }
-    out->has_foreign_charset = has_foreign_charset;
-    if (!is_found)
-        *why = no_token;
-    return is_found ? OUTCOME_OK : OUTCOME_ABSENT;
+    *why = no_token;
+    if (found.token[0] == '\0')
+        return OUTCOME_ABSENT;
+    found.has_foreign_charset = out->has_foreign_charset;
+    *out = found;
+    return OUTCOME_OK;
 }
 
 enum outcome reply_subject_parse(struct span field_body, struct reply_subject *out, const char **why)

@@ -70,6 +70,7 @@ NO_TOKEN = {
     "A25-token-with-plus": ("Re: ACME: LgYemJLy3F1LDkiJ+dIGbEzyFJyOyf6v", "A25 R-30"),
     "A25-token-cut-by-dots": ("Re: ACME: LgYemJLy3F1LDk...", "A25 R-30"),
     "A26-text-behind-the-token": ("Re: ACME: %s (was: hello)" % TOKEN, "A26 R-33"),
+    "A26-two-labels-text-behind": ("Re: ACME: %s ACME: %s [EXT]" % (TOKEN, TOKEN[::-1]), "A26 R-32"),
     "A26-two-labels": ("Re: ACME: %s ACME: %s" % (TOKEN, TOKEN[::-1]), "A26 R-32"),
     "R30-label-in-lower-case": ("Re: acme: " + TOKEN, "R-30"),
     "R31-word-with-broken-base64": ("Re: =?utf-8?B?QUNNRTog!!!!?= " + TOKEN, "R-31"),
