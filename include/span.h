@@ -24,6 +24,9 @@ bool span_starts_nocase(struct span s, struct span prefix);
 struct span span_slice(struct span s, size_t from, size_t to); /* clamped to s */
 struct span span_trim(struct span s);                          /* SP, HTAB, CR and LF at both ends */
 
+/* Into out as a string, escaped (byte_escape): whole escapes, as many as fit into size. */
+void span_copy_escaped(struct span s, char *out, size_t size);
+
 /* Offset of the first needle in s at or after from, or s.len. */
 size_t span_find(struct span s, size_t from, struct span needle);
 size_t span_find_byte(struct span s, size_t from, char byte);

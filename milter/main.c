@@ -157,6 +157,21 @@ static bool take_option(struct call *call, int option)
     }
 }
 
+/* Whether the options go together, and with the files behind them. */
+static bool is_sound(const struct call *call, bool has_files)
+{
+    const struct test_mode_options *test = &call->test;
+    bool is_test = call->action == ACTION_TEST;
+    bool is_for_files = test->dns_file != NULL || test->sender != NULL || test->recipient != NULL ||
+                        test->client_address != NULL || test->does_post;
+    bool needs_files = (is_test && call->replay == NULL) || call->action == ACTION_VERIFY_LOG;
+    if ((call->replay != NULL || test->explains) && !is_test)
+        return false;
+    if (is_for_files && (!is_test || call->replay != NULL))
+        return false;
+    return needs_files == has_files && (call->public_key == NULL || call->action == ACTION_VERIFY_LOG);
+}
+
 static void read_call(struct call *call, int argc, char **argv)
 {
     int option;
@@ -166,12 +181,7 @@ static void read_call(struct call *call, int argc, char **argv)
             return;
         }
     }
-    bool is_for_test = call->replay != NULL || call->test.explains;
-    bool is_for_log = call->public_key != NULL;
-    bool needs_files =
-        (call->action == ACTION_TEST && call->replay == NULL) || call->action == ACTION_VERIFY_LOG;
-    if (needs_files != (optind < argc) || (is_for_test && call->action != ACTION_TEST) ||
-        (is_for_log && call->action != ACTION_VERIFY_LOG))
+    if (!is_sound(call, optind < argc))
         call->action = ACTION_USAGE;
 }
 

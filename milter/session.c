@@ -105,6 +105,16 @@ static struct session_reply *new_reply(const struct settings *settings)
     return reply;
 }
 
+/* In shadow mode a failure of ours must not touch the mail: false, as if it were for another address. */
+static bool put_off(const struct session *s, struct session_outcome *outcome, const char *enhanced,
+                    const char *text)
+{
+    if (s->runtime->settings->mode == SETTINGS_MODE_SHADOW)
+        return false;
+    session_report_put_off(outcome, enhanced, text);
+    return true;
+}
+
 bool session_wants_message(struct session *s, struct session_outcome *outcome)
 {
     *outcome = (struct session_outcome){.action = SESSION_ACTION_ACCEPT};
@@ -115,28 +125,24 @@ bool session_wants_message(struct session *s, struct session_outcome *outcome)
         return false;
     }
     if (s->runtime->is_stopping) {
-        session_report_put_off(outcome, "4.3.2",
-                               "The mail server is being restarted. The mail will be tried again.");
         log_write(LOG_LEVEL_INFO, "put-off reason=stopping");
-        return true;
+        return put_off(s, outcome, "4.3.2",
+                       "The mail server is being restarted. The mail will be tried again.");
     }
     if (++s->runtime->replies_under_way > s->runtime->settings->max_concurrent_replies) {
         s->runtime->replies_under_way--;
         metrics_count_limit(s->runtime->metrics, METRICS_LIMIT_REPLIES);
-        session_report_put_off(outcome, "4.3.2",
-                               "Too many replies are being checked just now. The mail will be tried again.");
         log_write(LOG_LEVEL_WARNING, "overload reason=MaxConcurrentReplies");
-        return true;
+        return put_off(s, outcome, "4.3.2",
+                       "Too many replies are being checked just now. The mail will be tried again.");
     }
     s->is_counted = true;
     metrics_add_in_flight(s->runtime->metrics, 1);
     s->reply = s->is_out_of_memory ? NULL : new_reply(s->runtime->settings);
-    if (s->reply == NULL) {
-        session_report_put_off(outcome, "4.3.0",
-                               "The mail server is out of memory. The mail will be tried again.");
-        log_write(LOG_LEVEL_ERROR, "internal reason=memory");
-    }
-    return true;
+    if (s->reply != NULL)
+        return true;
+    log_write(LOG_LEVEL_ERROR, "internal reason=memory");
+    return put_off(s, outcome, "4.3.0", "The mail server is out of memory. The mail will be tried again.");
 }
 
 void session_describe(struct session *s, const char *queue_id, const char *tls_version)

@@ -177,8 +177,7 @@ void session_judge(struct session *s, void (*progress)(void *context), void *con
     struct session_reply *r = s->reply;
     *outcome = (struct session_outcome){.action = SESSION_ACTION_TEMPFAIL};
     if (r == NULL || r->challenge == NULL) {
-        session_report_put_off(outcome, "4.3.0",
-                               "The mail could not be checked just now. It will be tried again.");
+        session_report_deliver(s, false, NULL, NULL, outcome);
         return;
     }
     session_report_fill_record(s);

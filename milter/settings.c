@@ -63,12 +63,15 @@ static bool set_defaults(struct reading *r)
     if (gethostname(host, sizeof host) != 0)
         (void)snprintf(host, sizeof host, "localhost");
     host[sizeof host - 1] = '\0';
-    r->settings->authserv_id = strdup(host);
+    const struct settings_option *name = find_option(SPAN_LITERAL("AuthservID"));
+    char why[SETTINGS_WHY_BYTES];
+    bool has_name = name->read(name, r->settings, span_from_string(host), why) ||
+                    name->read(name, r->settings, SPAN_LITERAL("localhost"), why);
     /* Absolute, for a reload comes after the daemon has left its folder. */
     r->settings->file = realpath(r->path, NULL);
     if (r->settings->file == NULL)
         r->settings->file = strdup(r->path);
-    return r->settings->authserv_id != NULL && r->settings->file != NULL;
+    return has_name && r->settings->file != NULL;
 }
 
 /* A '#' begins a comment at the line's start or behind a blank: addresses and paths may hold one. */
@@ -100,7 +103,7 @@ static bool read_line(struct reading *r, struct span line)
     while (end < line.len && !byte_is_blank(line.data[end]))
         end++;
     char keyword[64];
-    (void)snprintf(keyword, sizeof keyword, "%.*s", (int)(end < 63 ? end : 63), line.data);
+    span_copy_escaped(span_slice(line, 0, end), keyword, sizeof keyword);
     const struct settings_option *o = find_option(span_slice(line, 0, end));
     if (o == NULL)
         return fail(r, keyword, "unknown keyword");

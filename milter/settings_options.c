@@ -56,6 +56,20 @@ static bool read_socket(const struct settings_option *o, struct settings *s, str
     return settings_value_read_text(o, s, value, why);
 }
 
+/* It stands unquoted in Authentication-Results fields (RFC 8601 section 2.2): an RFC 2045 token. */
+static bool read_authserv_id(const struct settings_option *o, struct settings *s, struct span value,
+                             char *why)
+{
+    bool is_good = !settings_value_is_none(value);
+    for (size_t i = 0; i < value.len && is_good; i++)
+        is_good =
+            value.data[i] > ' ' && value.data[i] < 0x7f && strchr("()<>@,;:\\\"/[]?=", value.data[i]) == NULL;
+    return is_good
+               ? settings_value_read_text(o, s, value, why)
+               : settings_value_refuse(why, "a host name, or another word of letters, digits, \".\", \"-\" "
+                                            "and \"_\", is needed");
+}
+
 static bool read_delimiter(const struct settings_option *o, struct settings *s, struct span value, char *why)
 {
     bool is_one = value.len == 1 && !byte_is_alnum(value.data[0]) && value.data[0] != '@';
@@ -148,9 +162,7 @@ static bool set_on_finding(enum severity *table, struct span name, struct span w
         return settings_value_refuse(why, "this finding was given before");
     finding_policy_init(&policy, POLICY_INTEROP);
     if (!finding_policy_override(&policy, id, (enum severity)severity))
-        return settings_value_refuse(why,
-                                     "the severity of this finding cannot be changed: a pass would certify "
-                                     "nothing without it");
+        return settings_value_refuse(why, "the severity of this finding is fixed, see acme-milter.conf(5)");
     table[id] = (enum severity)severity;
     return true;
 }
@@ -349,7 +361,7 @@ const struct settings_option settings_options[] = {
      .words = on_reject_names},
     {"Mode", "enforce", settings_value_read_word, settings_value_print_word, FIELD(mode),
      .words = mode_names},
-    {"AuthservID", NULL, settings_value_read_needed_text, settings_value_print_text, FIELD(authserv_id)},
+    {"AuthservID", NULL, read_authserv_id, settings_value_print_text, FIELD(authserv_id)},
     {"Nameservers", "system", read_nameservers, print_nameservers},
     {"TrustAnchorFile", "/usr/share/dns/root.key", settings_value_read_path, settings_value_print_text,
      FIELD(trust_anchor_file)},

@@ -65,3 +65,17 @@ size_t span_find_byte(struct span s, size_t from, char byte)
     const char *hit = memchr(s.data + from, byte, s.len - from);
     return hit != NULL ? (size_t)(hit - s.data) : s.len;
 }
+
+void span_copy_escaped(struct span s, char *out, size_t size)
+{
+    size_t used = 0;
+    for (size_t i = 0; i < s.len; i++) {
+        char escaped[BYTE_ESCAPED_MAX];
+        size_t len = byte_escape(s.data[i], escaped);
+        if (len >= size - used)
+            break;
+        memcpy(out + used, escaped, len);
+        used += len;
+    }
+    out[used] = '\0';
+}

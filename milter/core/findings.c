@@ -66,24 +66,10 @@ bool finding_policy_override(struct finding_policy *p, enum finding_id id, enum 
     return true;
 }
 
-static void set_detail(struct finding *f, const char *detail)
-{
-    size_t used = 0;
-    for (; detail != NULL && *detail != '\0'; detail++) {
-        char escaped[BYTE_ESCAPED_MAX];
-        size_t len = byte_escape(*detail, escaped);
-        if (len > FINDING_DETAIL_MAX_BYTES - used)
-            break;
-        memcpy(f->detail + used, escaped, len);
-        used += len;
-    }
-    f->detail[used] = '\0';
-}
-
 void finding_list_add(struct finding_list *list, enum finding_id id, const char *detail)
 {
     struct finding added = {.id = id};
-    set_detail(&added, detail);
+    span_copy_escaped(span_from_string(detail), added.detail, sizeof added.detail);
     size_t at = list->count;
     while (at > 0 && list->items[at - 1].id > id)
         at--;

@@ -101,7 +101,9 @@ def test_version_names_the_libraries(option):
         assert library in text, library
 
 
-@pytest.mark.parametrize("arguments", [["-Z"], ["--nonsense"], ["-n", "--nonsense"], ["-c"], ["-t"]])
+@pytest.mark.parametrize("arguments", [["-Z"], ["--nonsense"], ["-n", "--nonsense"], ["-c"], ["-t"],
+                                       ["-D", "dns.txt"], ["-n", "-p"], ["-n", "-t", "-"], ["-V", "more"],
+                                       ["-t", "--replay", "folder", "-r", "acme@ca.example"]])
 def test_unknown_or_incomplete_option_is_64(arguments):
     done = milter.run(*arguments)
     assert done.returncode == 64

@@ -14,6 +14,7 @@
 enum { STEPS_MAX = 20000, PATH_BYTES = 4096, FILE_MAX_BYTES = 64 * 1024, ERROR_BYTES = 4096 };
 
 static long allocations_left = -1;
+static bool is_fed; /* the last judge() met no failure */
 
 void *__real_malloc(size_t size);
 void *__real_realloc(void *p, size_t size);
@@ -90,7 +91,7 @@ static size_t read_mail(const char *name, char data[static FILE_MAX_BYTES])
     return len;
 }
 
-static struct runtime *make_runtime(const char *name)
+static struct runtime *make_runtime(const char *name, const char *more)
 {
     static const char text[] =
         "ChallengeAddress acme@ca.example\nChallengeAddress acme@xn--bcher-kva.example\n"
@@ -98,7 +99,9 @@ static struct runtime *make_runtime(const char *name)
     char path[PATH_BYTES];
     struct strbuf error;
     strbuf_init(&error, ERROR_BYTES);
-    struct settings *settings = settings_load_text("settings", text, &error);
+    char whole[1024];
+    (void)snprintf(whole, sizeof whole, "%s%s", text, more);
+    struct settings *settings = settings_load_text("settings", whole, &error);
     struct runtime *runtime = NULL;
     if (settings != NULL && case_path(name, "dns.txt", path))
         runtime = runtime_new(settings, RUNTIME_PURPOSE_JUDGE, path, NULL, &error);
@@ -108,45 +111,44 @@ static struct runtime *make_runtime(const char *name)
     return runtime;
 }
 
-/* What the mail came to: the object where it was judged, "" where it was put off, NULL where it was let
- * through. */
-static char *judge(struct runtime *runtime, const char *recipient, struct span mail)
+/* What the mail came to when the allocation of that number fails: the object where it was judged, "" where it
+ * was put off, NULL where it was let through. */
+static char *judge(struct runtime *runtime, const char *recipient, struct span mail, long step)
 {
-    struct session_outcome outcome = {.action = SESSION_ACTION_TEMPFAIL};
+    struct session_outcome outcome;
     char *result = NULL;
-    bool is_ours = true;
     struct session *s = session_new();
-    if (s != NULL) {
-        session_begin(s, runtime_ref(runtime), "<alice@example.com>");
-        session_recipient(s, recipient);
-        is_ours = session_wants_message(s, &outcome);
-        if (is_ours && outcome.action != SESSION_ACTION_TEMPFAIL) {
-            mail_file_feed(s, mail);
-            session_judge(s, NULL, NULL, &outcome);
-        }
-        if (is_ours && outcome.action != SESSION_ACTION_TEMPFAIL)
-            result = session_result(s) != NULL ? __real_strndup(session_result(s), FILE_MAX_BYTES) : NULL;
+    if (s == NULL)
+        return NULL;
+    allocations_left = step;
+    session_begin(s, runtime_ref(runtime), "<alice@example.com>");
+    session_recipient(s, recipient);
+    bool is_ours = session_wants_message(s, &outcome);
+    if (is_ours && outcome.action != SESSION_ACTION_TEMPFAIL) {
+        mail_file_feed(s, mail);
+        session_judge(s, NULL, NULL, &outcome);
     }
+    is_fed = allocations_left >= 0;
+    allocations_left = -1;
+    if (is_ours && outcome.action == SESSION_ACTION_TEMPFAIL)
+        result = strndup("", 1);
+    else if (is_ours && session_result(s) != NULL)
+        result = strndup(session_result(s), FILE_MAX_BYTES);
     session_free(s);
-    if (!is_ours || outcome.action != SESSION_ACTION_TEMPFAIL)
-        return result;
-    return __real_strndup("", 0);
+    return result;
 }
 
 static void starve(const char *name, const char *recipient)
 {
     static char data[FILE_MAX_BYTES];
     struct span mail = {data, read_mail(name, data)};
-    struct runtime *runtime = make_runtime(name);
-    char *want = runtime != NULL ? judge(runtime, recipient, mail) : NULL;
+    struct runtime *runtime = make_runtime(name, "");
+    char *want = runtime != NULL ? judge(runtime, recipient, mail, -1) : NULL;
     int put_off = 0;
     int wrong = 0;
     int step = 0;
-    for (bool is_fed = want == NULL; !is_fed && step < STEPS_MAX; step++) {
-        allocations_left = step;
-        char *got = judge(runtime, recipient, mail);
-        is_fed = allocations_left >= 0;
-        allocations_left = -1;
+    for (is_fed = want == NULL; !is_fed && step < STEPS_MAX; step++) {
+        char *got = judge(runtime, recipient, mail, step);
         put_off += got != NULL && *got == '\0';
         bool is_right = got != NULL && (*got == '\0' || strcmp(got, want) == 0);
         if (!is_right && wrong++ < 5)
@@ -157,6 +159,24 @@ static void starve(const char *name, const char *recipient)
            "%s to %s: judged as ever or put off, %d of %d steps starved, %d wrong", name, recipient, put_off,
            step, wrong);
     free(want);
+    runtime_unref(runtime);
+}
+
+/* In shadow mode nothing touches a mail, whatever fails. */
+static void starve_shadow(const char *name, const char *recipient, const char *more)
+{
+    static char data[FILE_MAX_BYTES];
+    struct span mail = {data, read_mail(name, data)};
+    struct runtime *runtime = make_runtime(name, more);
+    int touched = 0;
+    int step = 0;
+    for (is_fed = runtime == NULL; !is_fed && step < STEPS_MAX; step++) {
+        char *got = judge(runtime, recipient, mail, step);
+        touched += got != NULL && *got == '\0';
+        free(got);
+    }
+    tap_ok(runtime != NULL && touched == 0 && step > 10, "%s in shadow mode: untouched in %d steps", name,
+           step);
     runtime_unref(runtime);
 }
 
@@ -178,5 +198,6 @@ int main(void)
     starve("A45-ed25519-and-rsa", "<acme@ca.example>");
     starve("A47-key-nxdomain", "<acme@ca.example>");
     starve("J14-record-of-the-parent-both", "<acme@ca.example>");
+    starve_shadow("A01-baseline", "<acme@ca.example>", "Mode shadow\n");
     return tap_done();
 }
