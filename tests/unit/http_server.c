@@ -145,7 +145,9 @@ static bool play(int fd, const struct http_server_step *step)
     }
     bool ok = step->text == NULL || send_all(fd, step->text, strlen(step->text));
     ok = ok && send_padding(fd, step->padding);
-    if (ok && step->action == HTTP_SERVER_ACTION_WAIT)
+    if (ok && step->action == HTTP_SERVER_ACTION_HALF)
+        (void)shutdown(fd, SHUT_WR);
+    if (ok && (step->action == HTTP_SERVER_ACTION_WAIT || step->action == HTTP_SERVER_ACTION_HALF))
         wait_for_client(fd);
     return ok && step->action == HTTP_SERVER_ACTION_KEEP;
 }

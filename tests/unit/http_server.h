@@ -15,8 +15,9 @@ enum http_server_action {
     HTTP_SERVER_ACTION_END = 0, /* the script is over: the step before it is played again */
     HTTP_SERVER_ACTION_CLOSE,   /* says what it has to say and closes */
     HTTP_SERVER_ACTION_KEEP,    /* ... and reads the next request on the same connection */
-    HTTP_SERVER_ACTION_DRIP,    /* a byte at a time, then the last byte for ever */
-    HTTP_SERVER_ACTION_WAIT,    /* ... and waits until the client goes away */
+    HTTP_SERVER_ACTION_HALF, /* ..., ends its half of the connection and waits until the client goes away */
+    HTTP_SERVER_ACTION_DRIP, /* a byte at a time, then the last byte for ever */
+    HTTP_SERVER_ACTION_WAIT, /* ... and waits until the client goes away */
 };
 
 struct http_server_step {

@@ -7,8 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "http_server.h"
@@ -30,6 +28,7 @@ enum {
 #define KEEP  HTTP_SERVER_ACTION_KEEP
 #define DRIP  HTTP_SERVER_ACTION_DRIP
 #define WAIT  HTTP_SERVER_ACTION_WAIT
+#define HALF  HTTP_SERVER_ACTION_HALF
 
 #define NO_CONTENT  "HTTP/1.1 204 No Content\r\n\r\n"
 #define EMPTY(line) "HTTP/1.1 " line "\r\nContent-Length: 0\r\n\r\n"
@@ -54,6 +53,39 @@ static const struct {
     {"201", {{KEEP, EMPTY("201 Created"), 0}}, OUTCOME_OK, 201, 1, ""},
     {"202", {{KEEP, EMPTY("202 Accepted"), 0}}, OUTCOME_OK, 202, 1, ""},
     {"204", {{KEEP, NO_CONTENT, 0}}, OUTCOME_OK, 204, 1, ""},
+    {"204 with a body it must not have, then nothing of it",
+     {{KEEP, "HTTP/1.1 204 No Content\r\nContent-Length: 4\r\n\r\nbody", 0}},
+     OUTCOME_OK,
+     204,
+     1,
+     ""},
+    {"200 until the server's half of the connection ends",
+     {{HALF, "HTTP/1.1 200 OK\r\n\r\nfine", 0}},
+     OUTCOME_OK,
+     200,
+     1,
+     ""},
+    {"half-closed without an answer, then 200",
+     {{HALF, NULL, 0}, {KEEP, EMPTY("200 OK"), 0}},
+     OUTCOME_OK,
+     200,
+     2,
+     ""},
+    {"404 in HTTP/1.0 that says close",
+     {{CLOSE, "HTTP/1.0 404 No\r\nConnection: close\r\nContent-Length: 0\r\n\r\n", 0}},
+     OUTCOME_REJECTED,
+     404,
+     1,
+     ""},
+    {"404 with a chunked detail, trailers behind it",
+     {{KEEP,
+       "HTTP/1.1 404 No\r\nTransfer-Encoding: chunked\r\n\r\n9\r\n{\"detail\"\r\n9\r\n:\"Used.\"}\r\n0\r\nX: "
+       "y\r\n\r\n",
+       0}},
+     OUTCOME_REJECTED,
+     404,
+     1,
+     "Used."},
     {"200 until the connection ends", {{CLOSE, "HTTP/1.0 200 OK\r\n\r\nfine", 0}}, OUTCOME_OK, 200, 1, ""},
     {"100 and 103 before 200",
      {{KEEP, "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: <x>\r\n\r\n" EMPTY("200 OK"),
@@ -141,6 +173,10 @@ static const struct {
     int status;
 } no_answers[] = {
     {"closed without an answer", {CLOSE, NULL, 0}, 0},
+    {"half-closed", {HALF, NULL, 0}, 0},
+    {"half-closed in the status line", {HALF, "HTTP/1.1 20", 0}, 0},
+    {"half-closed in the body", {HALF, "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf", 0}, 0},
+    {"one 100 after the other", {WAIT, "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n", 0}, 0},
     {"silence", {WAIT, NULL, 0}, 0},
     {"a slow drip", {DRIP, "HTTP/1.1 200 OK\r\nX: yyyyyyyyy", 0}, 0},
     {"a header that does not end", {WAIT, "HTTP/1.1 200 OK\r\n", 0}, 0},
@@ -275,6 +311,23 @@ static void test_stale(void)
     http_server_free(p.server);
 }
 
+/* What a server sends beyond its answer must not become the answer to somebody else's reply. */
+static void test_surplus(void)
+{
+    static const struct http_server_step steps[HTTP_SERVER_STEPS_MAX] = {
+        {KEEP, "HTTP/1.1 204 No Content\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", 0},
+        {KEEP, PROBLEM("404 Not Found"), 0}};
+    struct pair p;
+    open_pair(&p, steps, LONG_MS, LONG_MS);
+    post(p.endpoint, &p.got);
+    tap_ok(p.is_started && p.got.http_status == 204, "two answers to one request");
+    post(p.endpoint, &p.got);
+    stop_pair(&p);
+    tap_ok(p.got.outcome == OUTCOME_REJECTED && p.got.http_status == 404,
+           "the second is not the answer to the next: status %d", p.got.http_status);
+    http_server_free(p.server);
+}
+
 static void test_request(void)
 {
     static char body[POSTED_BYTES + 1];
@@ -298,52 +351,6 @@ static void test_request(void)
     tap_ok(strcasestr(text, "\r\nAuthorization:") == NULL, "no Authorization without a token");
     tap_ok(end != NULL && strcmp(end + 4, body) == 0, "body whole");
     http_server_free(p.server);
-}
-
-static const struct {
-    const char *name;
-    const char *text;
-    const char *want; /* NULL: refused */
-} tokens[] = {
-    {"a token", "abc.DEF-_~+/=", "\r\nAuthorization: Bearer abc.DEF-_~+/=\r\n"},
-    {"white space around it", " abc\r\n", "\r\nAuthorization: Bearer abc\r\n"},
-    {"empty file", "", NULL},
-    {"a blank in it", "a b", NULL},
-    {"a field of its own in it", "a\r\nX-Evil: 1", NULL},
-    {"8-bit", "caf\xc3\xa9", NULL},
-};
-
-static struct endpoint *open_with_token(const struct http_server *s, const char *text)
-{
-    char path[URL_BYTES];
-    (void)snprintf(path, sizeof path, "%s.token", http_server_path(s));
-    FILE *file = fopen(path, "w");
-    if (file == NULL || fputs(text, file) < 0 || fclose(file) != 0)
-        return NULL;
-    struct endpoint *e =
-        open_endpoint(s, (struct endpoint_options){.timeout_ms = LONG_MS, .token_file = path});
-    (void)unlink(path);
-    return e;
-}
-
-static void test_tokens(void)
-{
-    for (size_t i = 0; i < sizeof tokens / sizeof *tokens; i++) {
-        struct pair p = {.server = http_server_new(says_yes)};
-        p.is_started = http_server_start(p.server);
-        p.endpoint = open_with_token(p.server, tokens[i].text);
-        bool is_refused = p.endpoint == NULL;
-        if (!is_refused)
-            post(p.endpoint, &p.got);
-        stop_pair(&p);
-        if (tokens[i].want == NULL)
-            tap_ok(p.is_started && is_refused, "token refused: %s", tokens[i].name);
-        else
-            tap_ok(p.got.outcome == OUTCOME_OK &&
-                       strstr(http_server_last_request(p.server), tokens[i].want) != NULL,
-                   "token sent: %s", tokens[i].name);
-        http_server_free(p.server);
-    }
 }
 
 static void count(void *context)
@@ -387,31 +394,6 @@ static void test_progress(void)
            "progress was told %d times during one slow attempt", calls);
     stop_pair(&p);
     http_server_free(p.server);
-}
-
-/* A listener that accepts nothing and whose backlog is full. */
-static void test_full_backlog(void)
-{
-    struct http_server *s = http_server_new(says_yes);
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    memcpy(address.sun_path, http_server_path(s), strlen(http_server_path(s)) + 1);
-    int fds[8];
-    fds[0] = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    bool ok = bind(fds[0], (struct sockaddr *)&address, sizeof address) == 0 && listen(fds[0], 0) == 0;
-    for (int i = 1; i < 8; i++) {
-        fds[i] = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-        (void)connect(fds[i], (struct sockaddr *)&address, sizeof address); /* the later ones must fail */
-    }
-    struct endpoint_answer got;
-    struct endpoint *e = open_endpoint(s, (struct endpoint_options){.timeout_ms = SHORT_MS});
-    int64_t began = clock_monotonic_ms();
-    post(e, &got);
-    tap_ok(ok && got.outcome == OUTCOME_TEMPORARY && clock_monotonic_ms() - began < LONG_MS,
-           "a full backlog: %s", got.error);
-    endpoint_free(e);
-    for (int i = 0; i < 8; i++)
-        (void)close(fds[i]);
-    http_server_free(s);
 }
 
 static void check_peer(const char *user, bool is_right)
@@ -488,11 +470,10 @@ int main(void)
     test_no_answers();
     test_kept_alive();
     test_stale();
+    test_surplus();
     test_request();
-    test_tokens();
     test_absent();
     test_progress();
-    test_full_backlog();
     test_peer();
     test_threads();
     endpoint_stop_library();

@@ -6,10 +6,19 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "../../milter/delivery/endpoint_socket.h"
+#include "clock.h"
+#include "http_server.h"
 #include "tap.h"
+
+enum {
+    LONG_MS = 20000, /* what must come back at once: only a broken program needs it */
+    SHORT_MS = 100,  /* what must never come back */
+    URL_BYTES = 512,
+};
 
 static const struct {
     const char *url;
@@ -114,6 +123,96 @@ static void test_unconnected(void)
     (void)close(fd);
 }
 
+static const struct http_server_step says_yes[HTTP_SERVER_STEPS_MAX] = {
+    {HTTP_SERVER_ACTION_KEEP, "HTTP/1.1 204 No Content\r\n\r\n", 0}};
+
+static struct endpoint *open_endpoint(const struct http_server *s, struct endpoint_options options)
+{
+    char url[URL_BYTES], error[ENDPOINT_ERROR_BYTES];
+    (void)snprintf(url, sizeof url, "http://unix:%s:/p", http_server_path(s));
+    options.url = url;
+    return endpoint_new(&options, error);
+}
+
+static void post(struct endpoint *e, struct endpoint_answer *answer)
+{
+    const struct endpoint_request request = {
+        .id = "i", .content_type = "application/json", .body = SPAN_LITERAL("{}")};
+    endpoint_post(e, &request, answer);
+}
+
+static const struct {
+    const char *name;
+    const char *text;
+    const char *want; /* NULL: refused */
+} tokens[] = {
+    {"a token", "abc.DEF-_~+/=", "\r\nAuthorization: Bearer abc.DEF-_~+/=\r\n"},
+    {"white space around it", " abc\r\n", "\r\nAuthorization: Bearer abc\r\n"},
+    {"empty file", "", NULL},
+    {"a blank in it", "a b", NULL},
+    {"a field of its own in it", "a\r\nX-Evil: 1", NULL},
+    {"8-bit", "caf\xc3\xa9", NULL},
+};
+
+static struct endpoint *open_with_token(const struct http_server *s, const char *text)
+{
+    char path[URL_BYTES];
+    (void)snprintf(path, sizeof path, "%s.token", http_server_path(s));
+    FILE *file = fopen(path, "w");
+    if (file == NULL || fputs(text, file) < 0 || fclose(file) != 0)
+        return NULL;
+    struct endpoint *e =
+        open_endpoint(s, (struct endpoint_options){.timeout_ms = LONG_MS, .token_file = path});
+    (void)unlink(path);
+    return e;
+}
+
+static void test_tokens(void)
+{
+    for (size_t i = 0; i < sizeof tokens / sizeof *tokens; i++) {
+        struct endpoint_answer got = {.outcome = OUTCOME_INTERNAL};
+        struct http_server *s = http_server_new(says_yes);
+        bool is_started = http_server_start(s);
+        struct endpoint *e = open_with_token(s, tokens[i].text);
+        bool is_refused = e == NULL;
+        if (!is_refused)
+            post(e, &got);
+        endpoint_free(e);
+        http_server_stop(s);
+        if (tokens[i].want == NULL)
+            tap_ok(is_started && is_refused, "token refused: %s", tokens[i].name);
+        else
+            tap_ok(got.outcome == OUTCOME_OK && strstr(http_server_last_request(s), tokens[i].want) != NULL,
+                   "token sent: %s", tokens[i].name);
+        http_server_free(s);
+    }
+}
+
+/* A listener that accepts nothing and whose backlog is full. */
+static void test_full_backlog(void)
+{
+    struct http_server *s = http_server_new(says_yes);
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    memcpy(address.sun_path, http_server_path(s), strlen(http_server_path(s)) + 1);
+    int fds[8];
+    fds[0] = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    bool ok = bind(fds[0], (struct sockaddr *)&address, sizeof address) == 0 && listen(fds[0], 0) == 0;
+    for (int i = 1; i < 8; i++) {
+        fds[i] = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        (void)connect(fds[i], (struct sockaddr *)&address, sizeof address); /* the later ones must fail */
+    }
+    struct endpoint_answer got;
+    struct endpoint *e = open_endpoint(s, (struct endpoint_options){.timeout_ms = SHORT_MS});
+    int64_t began = clock_monotonic_ms();
+    post(e, &got);
+    tap_ok(ok && got.outcome == OUTCOME_TEMPORARY && clock_monotonic_ms() - began < LONG_MS,
+           "a full backlog: %s", got.error);
+    endpoint_free(e);
+    for (int i = 0; i < 8; i++)
+        (void)close(fds[i]);
+    http_server_free(s);
+}
+
 /* Listens on a free port of the loopback interface. */
 static int open_listener(char *port, size_t size)
 {
@@ -148,8 +247,7 @@ static void test_proxy(void)
     (void)setenv("https_proxy", proxy, 1);
     (void)setenv("ALL_PROXY", proxy, 1);
     struct endpoint *e = endpoint_new(&(struct endpoint_options){.url = url, .timeout_ms = 500}, error);
-    const struct endpoint_request request = {.id = "i", .content_type = "application/json"};
-    endpoint_post(e, &request, &got);
+    post(e, &got);
     endpoint_free(e);
     tap_ok(got.outcome == OUTCOME_TEMPORARY && is_called(server_fd), "the server itself is called: %s",
            got.error);
@@ -165,6 +263,8 @@ int main(void)
     test_urls();
     test_refused_options();
     test_unconnected();
+    test_tokens();
+    test_full_backlog();
     test_proxy();
     endpoint_stop_library();
     return tap_done();

@@ -62,6 +62,11 @@ class Authority:
                       self.path(name + ".cnf"), "-out", self.path(name + ".pem"))
         return self.path(name + ".pem")
 
+    def host(self, name, host, usage="serverAuth", days=30):
+        """Certificate and key of a host, or with another usage of its client."""
+        extensions = f"basicConstraints=CA:FALSE\nsubjectAltName=DNS:{host}\nextendedKeyUsage={usage}\n"
+        return self._certificate(name, "root", extensions, days, "ec"), self.path(name + ".key")
+
     def signer(self, address, name="signer", usage="emailProtection", days=30, key="rsa:2048"):
         """The options that sign as `address`; the intermediate authority travels along."""
         extensions = f"basicConstraints=CA:FALSE\nsubjectAltName=email:{address}\nextendedKeyUsage={usage}\nkeyUsage=digitalSignature\n"
