@@ -53,6 +53,9 @@ struct settings {
     unsigned socket_mode;
     char *socket_group; /* NULL: none; so for every optional text */
     char *user_id;
+    char *pid_file;
+    bool sandbox;
+    bool core_dumps;
 
     struct settings_challenge challenges[SETTINGS_CHALLENGES_MAX];
     size_t challenge_count;

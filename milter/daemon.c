@@ -2,25 +2,50 @@
 #include "daemon.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <grp.h>
 #include <poll.h>
 #include <pthread.h>
-#include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/stat.h>
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "background.h"
+#include "clock.h"
 #include "journal.h"
+#include "listen_socket.h"
 #include "milter_glue.h"
+#include "pid_file.h"
+#include "privileges.h"
 #include "runtime.h"
+#include "sandbox.h"
+#include "service_manager.h"
 
-/* ANSWER_MS: libmilter sends an answer of ours after we have forgotten the mail. */
-enum { USER_BUFFER_BYTES = 16384, DRAIN_MS = 30000, POLL_MS = 50, ANSWER_MS = 100, TICK_MS = 1000 };
+enum {
+    DRAIN_MS = 30000,
+    POLL_MS = 50,
+    ANSWER_MS = 100, /* libmilter sends an answer of ours after we have forgotten the mail */
+    TICK_MS = 1000,
+    PROBE_MAX_MS = 5000,
+    PROBES_PER_WATCHDOG = 4,
+    FILE_MAX_BYTES = 4096,
+};
+
+struct server {
+    struct settings *settings; /* those of the start: what a reload cannot change is taken from here */
+    char file[FILE_MAX_BYTES]; /* where they are read again */
+    struct service_manager manager;
+    struct listen_socket listener;
+    struct background background;
+    struct pid_file pid_file;
+    struct sandbox sandbox;
+    struct runtime *runtime;
+    struct metrics *metrics;
+    struct deadline next_metrics;
+    struct deadline next_probe;
+    atomic_bool has_failed;
+};
 
 static volatile sig_atomic_t wants_reload;
 static volatile sig_atomic_t wants_stop;
@@ -49,6 +74,13 @@ static void catch_signals(void)
     (void)sigaction(SIGPIPE, &action, NULL);
 }
 
+/* As process 1 of a container we are given the children that others left behind; ignored, none stays. */
+static void ignore_children(void)
+{
+    const struct sigaction action = {.sa_handler = SIG_IGN};
+    (void)sigaction(SIGCHLD, &action, NULL);
+}
+
 static int complain(int code, const char *what, const char *why)
 {
     struct strbuf text;
@@ -57,75 +89,6 @@ static int complain(int code, const char *what, const char *why)
     log_write_event(LOG_LEVEL_ERROR, "start-failed", (const char *[]){"error", strbuf_string(&text), NULL});
     strbuf_clear(&text);
     return code;
-}
-
-/* Whom root becomes; nobody when root did not start us. */
-struct identity {
-    bool is_needed;
-    uid_t user;
-    gid_t group;
-};
-
-static int find_identity(const char *name, struct identity *out)
-{
-    char buffer[USER_BUFFER_BYTES];
-    struct passwd entry, *found = NULL;
-    *out = (struct identity){.is_needed = geteuid() == 0};
-    if (!out->is_needed)
-        return EX_OK;
-    if (getpwnam_r(name, &entry, buffer, sizeof buffer, &found) != 0 || found == NULL)
-        return complain(EX_CONFIG, "UserID: no such user", name);
-    if (found->pw_uid == 0)
-        return complain(EX_CONFIG, "UserID: the milter does not run as root", name);
-    out->user = found->pw_uid;
-    out->group = found->pw_gid;
-    return EX_OK;
-}
-
-/* For good; what only root may do was done before. */
-static int become(const struct identity *identity, const char *name)
-{
-    if (!identity->is_needed)
-        return EX_OK;
-    if (initgroups(name, identity->group) != 0 || setgid(identity->group) != 0 ||
-        setuid(identity->user) != 0 || setuid(0) == 0)
-        return complain(EX_SOFTWARE, "UserID: cannot become", name);
-    (void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-    return EX_OK;
-}
-
-static bool is_unix_socket(const struct settings *s)
-{
-    return strncmp(s->socket, "inet", 4) != 0;
-}
-
-static const char *socket_path(const struct settings *s)
-{
-    return strchr(s->socket, '/');
-}
-
-/* Whoever owns the socket's file may change its mode and, in a folder of his, take it away. */
-static void give_socket(const struct settings *s, const struct identity *identity)
-{
-    if (identity->is_needed && is_unix_socket(s) && chown(socket_path(s), identity->user, (gid_t)-1) != 0)
-        log_write_event(LOG_LEVEL_WARNING, "socket",
-                        (const char *[]){"reason", "chown", "path", socket_path(s), "error",
-                                         strerrordesc_np(errno), NULL});
-}
-
-static bool go_to_background(void)
-{
-    pid_t pid = fork();
-    if (pid < 0)
-        return false;
-    if (pid > 0)
-        _exit(EX_OK);
-    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-    bool ok = setsid() >= 0 && chdir("/") == 0 && null >= 0 && dup2(null, STDIN_FILENO) >= 0 &&
-              dup2(null, STDOUT_FILENO) >= 0 && dup2(null, STDERR_FILENO) >= 0;
-    if (null > STDERR_FILENO)
-        close(null);
-    return ok;
 }
 
 static void warn_of_test_settings(const struct settings *s)
@@ -156,25 +119,52 @@ static void reopen_evidence_log(const struct runtime *runtime)
     log_chain(runtime);
 }
 
-static void reload(const char *file, struct metrics *metrics)
+/* before: the one in force, or NULL. NULL with error. */
+static struct runtime *make_runtime(struct server *server, struct settings *settings,
+                                    const struct runtime *before, struct strbuf *error)
+{
+    char why[SANDBOX_WHY_BYTES];
+    if (settings == NULL)
+        return NULL;
+    if (!sandbox_reaches(&server->sandbox, settings, why)) {
+        (void)strbuf_append_string(error, why);
+        settings_unref(settings);
+        return NULL;
+    }
+    if (before != NULL)
+        return runtime_renew(settings, before, error);
+    return runtime_new(settings, RUNTIME_PURPOSE_SERVE, NULL, server->metrics, error);
+}
+
+static void take_runtime(struct server *server, struct runtime *runtime)
+{
+    log_set_level((enum log_level)runtime->settings->log_level);
+    metrics_set_capacity(server->metrics, runtime->settings->max_concurrent_replies);
+    warn_of_test_settings(runtime->settings);
+    milter_glue_replace_runtime(runtime);
+}
+
+static void reload(struct server *server)
 {
     struct strbuf error;
     strbuf_init(&error, SETTINGS_LINE_MAX_BYTES);
     struct runtime *before = milter_glue_runtime();
-    struct settings *settings = settings_load(file, &error);
-    struct runtime *runtime = settings != NULL ? runtime_renew(settings, before, &error) : NULL;
-    metrics_count_event(metrics, runtime != NULL ? METRICS_EVENT_RELOAD : METRICS_EVENT_RELOAD_FAILED);
+    service_manager_tell(&server->manager, "RELOADING=1\nMONOTONIC_USEC=%lld\nSTATUS=Reading %s",
+                         (long long)clock_monotonic_us(), server->file);
+    struct runtime *runtime = make_runtime(server, settings_load(server->file, &error), before, &error);
+    metrics_count_event(server->metrics,
+                        runtime != NULL ? METRICS_EVENT_RELOAD : METRICS_EVENT_RELOAD_FAILED);
     if (runtime == NULL) {
         log_write_event(LOG_LEVEL_ERROR, "reload-failed",
                         (const char *[]){"error", strbuf_string(&error), NULL});
         reopen_evidence_log(before);
+        service_manager_tell(&server->manager, "READY=1\nSTATUS=Serving %s; the last reload failed: %s",
+                             server->settings->socket, strbuf_string(&error));
     } else {
-        log_set_level((enum log_level)runtime->settings->log_level);
-        metrics_set_capacity(metrics, runtime->settings->max_concurrent_replies);
-        warn_of_test_settings(runtime->settings);
-        milter_glue_replace_runtime(runtime);
-        log_write_event(LOG_LEVEL_INFO, "reloaded", (const char *[]){"file", file, NULL});
+        take_runtime(server, runtime);
+        log_write_event(LOG_LEVEL_INFO, "reloaded", (const char *[]){"file", server->file, NULL});
         log_chain(runtime);
+        service_manager_tell(&server->manager, "READY=1\nSTATUS=Serving %s", server->settings->socket);
     }
     runtime_unref(before);
     strbuf_clear(&error);
@@ -194,37 +184,30 @@ static void write_chain_end(void)
     runtime_unref(runtime);
 }
 
-/*
- * No new connections, no new replies; those under way end, for as long as the contract gives them.
- */
-static void drain(const struct settings *s, const struct metrics *metrics)
+/* No new connections, no new replies; those under way end, for as long as the contract gives them. */
+static void drain(const struct server *server)
 {
     struct runtime *runtime = milter_glue_runtime();
     runtime->is_stopping = true;
     runtime_unref(runtime);
-    if (is_unix_socket(s))
-        (void)unlink(socket_path(s));
-    milter_glue_stop_listening();
+    service_manager_tell(&server->manager, "STOPPING=1\nSTATUS=Letting the replies under way end");
+    listen_socket_remove(&server->listener);
+    if (!listen_socket_stop(&server->listener))
+        log_write(LOG_LEVEL_WARNING, "socket reason=stop-listening");
     struct deadline deadline = deadline_in(DRAIN_MS);
-    while (metrics_in_flight(metrics) > 0 && !deadline_passed(deadline))
+    while (metrics_in_flight(server->metrics) > 0 && !deadline_passed(deadline))
         nap(POLL_MS);
     nap(ANSWER_MS);
-    log_write(LOG_LEVEL_INFO, metrics_in_flight(metrics) == 0 ? "stopped" : "stopped reason=drain-timeout");
+    log_write(LOG_LEVEL_INFO,
+              metrics_in_flight(server->metrics) == 0 ? "stopped" : "stopped reason=drain-timeout");
     write_chain_end();
 }
-
-struct server {
-    struct runtime *runtime;
-    struct metrics *metrics;
-    struct deadline next_metrics;
-    atomic_bool has_failed;
-};
 
 static void *serve(void *context)
 {
     struct server *server = context;
-    if (!milter_glue_serve(server->runtime))
-        server->has_failed = true;
+    (void)milter_glue_serve(server->runtime);
+    server->has_failed = true; /* libmilter is never asked to end */
     return NULL;
 }
 
@@ -242,84 +225,148 @@ static void write_metrics(struct server *server, bool is_last)
     runtime_unref(runtime);
 }
 
-static int wait_for_signals(struct server *server, struct settings *settings)
+/* The watchdog hears of us only as long as a milter session can be opened; see also listen_socket.h. */
+static void feed_watchdog(struct server *server)
+{
+    int64_t interval_ms = server->manager.watchdog_ms / PROBES_PER_WATCHDOG;
+    if (interval_ms == 0 || !deadline_passed(server->next_probe))
+        return;
+    server->next_probe = deadline_in(interval_ms);
+    switch (listen_socket_probe(&server->listener, interval_ms < PROBE_MAX_MS ? interval_ms : PROBE_MAX_MS)) {
+    case LISTEN_SOCKET_SILENT:
+        if (!wants_stop && !wants_reload)
+            log_write(LOG_LEVEL_WARNING, "watchdog reason=silent");
+        return;
+    case LISTEN_SOCKET_ANSWERS:
+    case LISTEN_SOCKET_UNREACHABLE:
+        break;
+    }
+    service_manager_tell(&server->manager, "WATCHDOG=1");
+}
+
+static int wait_for_signals(struct server *server)
 {
     while (!wants_stop && !server->has_failed) {
         write_metrics(server, false);
+        feed_watchdog(server);
         nap(TICK_MS);
-        if (wants_reload) {
+        if (wants_reload && !wants_stop) {
             wants_reload = 0;
-            reload(settings->file, server->metrics);
+            reload(server);
         }
     }
     if (server->has_failed)
         return complain(EX_SOFTWARE, "libmilter", "ended without being asked to");
-    drain(settings, server->metrics);
+    drain(server);
     write_metrics(server, true);
+    pid_file_remove(&server->pid_file);
     /* libmilter cannot be ended quickly, and holds nothing worth waiting for. */
     _exit(EX_OK);
 }
 
-static int serve_until_signalled(struct settings *settings)
+/* From here on the milter is there: for the MTA, for who started it and for the service manager. */
+static int serve_until_signalled(struct server *server)
 {
-    struct strbuf error;
-    strbuf_init(&error, SETTINGS_LINE_MAX_BYTES);
-    struct server server = {.metrics = metrics_new()};
-    if (server.metrics != NULL)
-        server.runtime =
-            runtime_new(settings_ref(settings), RUNTIME_PURPOSE_SERVE, NULL, server.metrics, &error);
-    if (server.runtime == NULL) {
-        int code = complain(EX_CONFIG, "configuration", strbuf_string(&error));
-        strbuf_clear(&error);
-        metrics_free(server.metrics);
-        return code;
-    }
+    const struct settings *s = server->settings;
     pthread_t thread;
-    metrics_set_capacity(server.metrics, settings->max_concurrent_replies);
-    milter_glue_replace_runtime(runtime_ref(server.runtime));
-    warn_of_test_settings(settings);
+    if (server->background.ready >= 0) {
+        log_open_syslog("acme-milter", s->syslog_facility);
+        log_open_journal(JOURNAL_SOCKET, s->syslog_facility);
+    }
+    sandbox_tell(&server->sandbox);
+    take_runtime(server, runtime_ref(server->runtime));
     log_write_event(LOG_LEVEL_INFO, "started",
-                    (const char *[]){"version", PACKAGE_VERSION, "socket", settings->socket, "mode",
-                                     settings->mode == SETTINGS_MODE_SHADOW ? "shadow" : "enforce", NULL});
-    log_chain(server.runtime);
-    if (pthread_create(&thread, NULL, serve, &server) != 0)
+                    (const char *[]){"version", PACKAGE_VERSION, "socket", s->socket, "mode",
+                                     s->mode == SETTINGS_MODE_SHADOW ? "shadow" : "enforce", NULL});
+    log_chain(server->runtime);
+    if (pthread_create(&thread, NULL, serve, server) != 0)
         return complain(EX_SOFTWARE, "thread", "cannot be started");
     (void)pthread_detach(thread);
-    return wait_for_signals(&server, settings);
+    background_ready(&server->background);
+    service_manager_tell(&server->manager, "READY=1\nSTATUS=Serving %s", s->socket);
+    return wait_for_signals(server);
 }
 
-static int start(struct settings *settings, bool stays_in_foreground)
+static int open_runtime(struct server *server)
 {
-    struct identity identity;
+    struct strbuf error;
+    int code = EX_OK;
+    strbuf_init(&error, SETTINGS_LINE_MAX_BYTES);
+    server->metrics = metrics_new();
+    if (server->metrics != NULL)
+        server->runtime = make_runtime(server, settings_ref(server->settings), NULL, &error);
+    if (server->runtime == NULL) {
+        code = complain(EX_CONFIG, "configuration", strbuf_string(&error));
+        metrics_free(server->metrics);
+    }
+    strbuf_clear(&error);
+    return code;
+}
+
+/* What only the user who started us may do, and what has to be done before there are threads. */
+static int open_as_starter(struct server *server, const struct privileges *privileges,
+                           bool stays_in_foreground)
+{
+    const struct settings *s = server->settings;
     char why[MILTER_GLUE_WHY_BYTES];
-    int code = find_identity(settings->user_id, &identity);
+    privileges_limit(s);
+    if (!listen_socket_open(&server->listener, s, &server->manager, privileges, why))
+        return complain(EX_UNAVAILABLE, "Socket", why);
+    if (!stays_in_foreground && !background_enter(&server->background))
+        return complain(EX_SOFTWARE, "background", strerrordesc_np(errno));
+    ignore_children();
+    if (!pid_file_write(&server->pid_file, s->pid_file))
+        return complain(EX_CONFIG, "PidFile", strerrordesc_np(errno));
+    return EX_OK;
+}
+
+static int start(struct server *server, bool stays_in_foreground)
+{
+    struct privileges privileges;
+    char why[PRIVILEGES_WHY_BYTES];
+    int code = privileges_find(server->settings->user_id, &privileges, why);
     if (code != EX_OK)
-        return code;
+        return complain(code, "UserID", why);
     /* Before the socket is there: who sees it takes the milter for started, and may send a signal. */
     catch_signals();
-    if (!milter_glue_listen(settings, why))
-        return complain(EX_UNAVAILABLE, "Socket", why);
-    give_socket(settings, &identity);
-    code = become(&identity, settings->user_id);
+    code = open_as_starter(server, &privileges, stays_in_foreground);
     if (code != EX_OK)
         return code;
-    if (!stays_in_foreground) {
-        log_open_syslog("acme-milter", settings->syslog_facility);
-        log_open_journal(JOURNAL_SOCKET, settings->syslog_facility);
-        if (!go_to_background())
-            return complain(EX_SOFTWARE, "background", "cannot go there");
-    }
+    if (!privileges_drop(&privileges, server->settings->core_dumps, why))
+        return complain(EX_SOFTWARE, "UserID", why);
     if (!endpoint_start_library())
         return complain(EX_SOFTWARE, "libcurl", "does not start");
-    return serve_until_signalled(settings);
+    sandbox_enter(&server->sandbox, server->settings, server->file, server->listener.path);
+    code = open_runtime(server);
+    return code == EX_OK ? serve_until_signalled(server) : code;
 }
 
-int daemon_run(struct settings *settings, bool stays_in_foreground)
+/* A path that holds wherever we go. */
+static bool make_absolute(const char *file, char out[static FILE_MAX_BYTES])
 {
+    char *here = file[0] != '/' ? getcwd(NULL, 0) : NULL;
+    if (file[0] != '/' && here == NULL)
+        return false;
+    int len =
+        snprintf(out, FILE_MAX_BYTES, "%s%s%s", here != NULL ? here : "", here != NULL ? "/" : "", file);
+    free(here);
+    return len > 0 && len < FILE_MAX_BYTES;
+}
+
+int daemon_run(struct settings *settings, bool stays_in_foreground, char *const *environment)
+{
+    struct server server = {.settings = settings, .background.ready = -1};
+    int code = EX_SOFTWARE;
     log_open_stderr();
     log_open_journal(JOURNAL_SOCKET, settings->syslog_facility);
     log_set_level((enum log_level)settings->log_level);
-    int code = start(settings, stays_in_foreground);
+    service_manager_init(&server.manager, environment);
+    if (make_absolute(settings->file, server.file))
+        code = start(&server, stays_in_foreground);
+    else
+        (void)complain(code, "file", settings->file);
+    listen_socket_remove(&server.listener);
+    pid_file_remove(&server.pid_file);
     settings_unref(settings);
     return code;
 }

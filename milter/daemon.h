@@ -7,7 +7,10 @@
 
 #include "settings.h"
 
-/* Serves until a signal ends it; takes settings. The exit code of contract section 2. */
-int daemon_run(struct settings *settings, bool stays_in_foreground);
+/*
+ * Serves until a signal ends it; takes settings. environment: what a service manager says in it. The exit
+ * code of contract section 2.
+ */
+int daemon_run(struct settings *settings, bool stays_in_foreground, char *const *environment);
 
 #endif

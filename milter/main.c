@@ -218,7 +218,7 @@ static int check_config(struct settings *settings)
     return ok ? EX_OK : EX_SOFTWARE;
 }
 
-static int run_configured(const struct call *call, char *const *files, int count)
+static int run_configured(const struct call *call, char *const *files, int count, char *const *environment)
 {
     struct strbuf error;
     if (call->replay != NULL)
@@ -236,7 +236,7 @@ static int run_configured(const struct call *call, char *const *files, int count
         return find_run(settings, call->wanted);
     if (call->action == ACTION_TEST)
         return test_mode_run(settings, &call->test, files, count);
-    return daemon_run(settings, call->stays_in_foreground);
+    return daemon_run(settings, call->stays_in_foreground, environment);
 }
 
 /* https://no-color.org: set, to whatever but nothing. */
@@ -270,5 +270,5 @@ int main(int argc, char **argv, char **environment)
     case ACTION_FIND:
         break;
     }
-    return run_configured(&call, argv + optind, argc - optind);
+    return run_configured(&call, argv + optind, argc - optind, environment);
 }

@@ -3,17 +3,14 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <grp.h>
 #include <netinet/in.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/types.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <libmilter/mfapi.h>
@@ -21,10 +18,9 @@
 #include "session.h"
 
 enum {
-    GROUP_BUFFER_BYTES = 16384,
     IDLE_TIMEOUT_SECONDS = 3600,
     LISTEN_BACKLOG = 128,
-    DESCRIPTORS_MAX = 1024, /* below it lies what was opened at the start */
+    ADDRESS_BYTES = 512,
 };
 
 /* libmilter gives no argument of ours to its first callback. */
@@ -326,56 +322,6 @@ static sfsistat on_close(SMFICTX *ctx)
     return SMFIS_CONTINUE;
 }
 
-static bool fail(char *why, const char *what, const char *path)
-{
-    int error = errno;
-    (void)snprintf(why, MILTER_GLUE_WHY_BYTES, "%s %s: %s", what, path,
-                   error != 0 ? strerrordesc_np(error) : "not possible");
-    return false;
-}
-
-/* Whether a process answers at that path; a socket file nobody listens on is left over from a crash. */
-static bool is_served(const char *path)
-{
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    (void)snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    bool is_answered = fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof address) == 0;
-    if (fd >= 0)
-        close(fd);
-    return is_answered;
-}
-
-/* The folder of the socket must be there, which libmilter's "no such file" does not say. */
-static bool has_folder(const char *path, char *why)
-{
-    char folder[sizeof((struct sockaddr_un *)NULL)->sun_path];
-    struct stat status;
-    (void)snprintf(folder, sizeof folder, "%.*s", (int)(strrchr(path, '/') - path), path);
-    if (folder[0] == '\0' || (stat(folder, &status) == 0 && S_ISDIR(status.st_mode)))
-        return true;
-    return fail(why, "there is no folder for the socket, make it (systemd: RuntimeDirectory):", folder);
-}
-
-static bool set_access(const struct settings *s, const char *path, char *why)
-{
-    gid_t group = (gid_t)-1;
-    if (s->socket_group != NULL) {
-        char buffer[GROUP_BUFFER_BYTES];
-        struct group entry, *found = NULL;
-        if (getgrnam_r(s->socket_group, &entry, buffer, sizeof buffer, &found) != 0 || found == NULL) {
-            errno = ENOENT;
-            return fail(why, "SocketGroup: no such group", s->socket_group);
-        }
-        group = found->gr_gid;
-    }
-    if (chown(path, (uid_t)-1, group) != 0)
-        return fail(why, "cannot change the group of", path);
-    if (chmod(path, s->socket_mode) != 0)
-        return fail(why, "cannot change the mode of", path);
-    return true;
-}
-
 static bool register_callbacks(void)
 {
     struct smfiDesc callbacks = {
@@ -398,28 +344,38 @@ static bool register_callbacks(void)
     return smfi_register(callbacks) == MI_SUCCESS;
 }
 
-bool milter_glue_listen(const struct settings *settings, char why[static MILTER_GLUE_WHY_BYTES])
+static bool fail_to_listen(char *why, const char *address)
 {
-    const char *path = strchr(settings->socket, '/');
-    bool is_unix = path != NULL && strncmp(settings->socket, "inet", 4) != 0;
-    errno = 0;
-    if (is_unix && !has_folder(path, why))
-        return false;
-    if (is_unix && is_served(path)) {
-        errno = EADDRINUSE;
-        return fail(why, "another process serves", path);
-    }
-    mode_t mask = umask(0177);
-    errno = 0;
-    bool ok = register_callbacks() && smfi_setconn(settings->socket) == MI_SUCCESS &&
-              smfi_setbacklog(LISTEN_BACKLOG) == MI_SUCCESS &&
-              smfi_settimeout(IDLE_TIMEOUT_SECONDS) == MI_SUCCESS && smfi_opensocket(is_unix) == MI_SUCCESS;
     int error = errno;
-    (void)umask(mask);
-    errno = error;
-    if (!ok)
-        return fail(why, "cannot listen on", settings->socket);
-    return !is_unix || set_access(settings, path, why);
+    (void)snprintf(why, MILTER_GLUE_WHY_BYTES, "cannot listen on %s: %s", address,
+                   error != 0 ? strerrordesc_np(error) : "libmilter does not take it");
+    return false;
+}
+
+bool milter_glue_listen(const char *address, bool replaces, char why[static MILTER_GLUE_WHY_BYTES])
+{
+    char copy[ADDRESS_BYTES];
+    (void)snprintf(copy, sizeof copy, "%s", address);
+    errno = 0;
+    return (register_callbacks() && smfi_setconn(copy) == MI_SUCCESS &&
+            smfi_setbacklog(LISTEN_BACKLOG) == MI_SUCCESS &&
+            smfi_settimeout(IDLE_TIMEOUT_SECONDS) == MI_SUCCESS && smfi_opensocket(replaces) == MI_SUCCESS) ||
+           fail_to_listen(why, address);
+}
+
+/*
+ * In the place of the C library's, which only libmilter calls: its thread for signals ends everything on
+ * SIGHUP, and takes signals whenever the main thread blocks its own for a moment or has another one pending.
+ */
+int milter_glue_sigwait(const sigset_t *set, int *number) __asm__("sigwait")
+    __attribute__((visibility("default")));
+
+int milter_glue_sigwait(const sigset_t *set, int *number)
+{
+    (void)set;
+    *number = 0;
+    for (;;)
+        (void)pause();
 }
 
 bool milter_glue_serve(struct runtime *runtime)
@@ -427,40 +383,6 @@ bool milter_glue_serve(struct runtime *runtime)
     milter_glue_replace_runtime(runtime);
     bool ok = smfi_main() == MI_SUCCESS;
     return ok;
-}
-
-/* The first of the process that listens; -1: none. */
-static int listening_descriptor(void)
-{
-    for (int fd = STDERR_FILENO + 1; fd < DESCRIPTORS_MAX; fd++) {
-        int listens = 0;
-        socklen_t size = sizeof listens;
-        if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) == 0 && listens != 0)
-            return fd;
-    }
-    return -1;
-}
-
-/*
- * libmilter cannot stop taking connections and go on with those it has: after smfi_stop a mail whose next
- * piece has not come yet is forgotten. So its listener is given a socket in place of its own that has a name
- * nobody knows and answers "try again".
- */
-void milter_glue_stop_listening(void)
-{
-    struct sockaddr_un any = {.sun_family = AF_UNIX};
-    int listener = listening_descriptor();
-    int old = fcntl(listener, F_DUPFD_CLOEXEC, 0);
-    int unknown = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (old >= 0 && bind(unknown, (struct sockaddr *)&any, sizeof any.sun_family) == 0 &&
-        listen(unknown, 1) == 0 && dup2(unknown, listener) == listener)
-        (void)shutdown(old, SHUT_RDWR);
-    else
-        log_write(LOG_LEVEL_WARNING, "socket reason=stop-listening");
-    if (unknown >= 0)
-        close(unknown);
-    if (old >= 0)
-        close(old);
 }
 
 bool milter_glue_append_library_text(struct strbuf *out)

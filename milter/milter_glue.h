@@ -11,10 +11,12 @@
 enum { MILTER_GLUE_WHY_BYTES = 256 };
 
 /*
- * Opens the listening socket as settings say, with its mode and group. Before privileges are dropped and
- * before any thread. False with a reason in why: a live socket of another process is never taken away.
+ * Listens at an address as smfi_setconn takes it, with fd:NUMBER for a socket that is open already, which
+ * Debian's libmilter knows. replaces: a socket file that is there is taken away. Before any thread. False
+ * with a reason in why.
  */
-bool milter_glue_listen(const struct settings *settings, char why[static MILTER_GLUE_WHY_BYTES]);
+bool milter_glue_listen(const char *address, bool replaces,
+                        char why[static MILTER_GLUE_WHY_BYTES]) MUST_CHECK;
 
 /* Serves until the process ends; takes the reference to runtime. False when libmilter fails. */
 bool milter_glue_serve(struct runtime *runtime);
@@ -23,9 +25,6 @@ bool milter_glue_serve(struct runtime *runtime);
 void milter_glue_replace_runtime(struct runtime *runtime);
 /* One more reference to the runtime in force. */
 struct runtime *milter_glue_runtime(void);
-
-/* No connection comes in any more; those that are there go on. */
-void milter_glue_stop_listening(void);
 
 bool milter_glue_append_library_text(struct strbuf *out);
 

@@ -275,6 +275,7 @@ static void free_texts(struct settings *s)
         s->socket,
         s->socket_group,
         s->user_id,
+        s->pid_file,
         s->endpoint_peer_user,
         s->endpoint_token_file,
         s->endpoint_ca_file,

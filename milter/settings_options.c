@@ -40,19 +40,31 @@ static bool is_port(struct span text)
     return settings_value_read_digits(&text, &port) && text.len == 0 && port <= 65535;
 }
 
+/* "systemd", or "systemd:" and the name that the service manager knows the socket by. */
+static bool is_given_socket(struct span rest)
+{
+    const struct span systemd = SPAN_LITERAL("systemd");
+    bool begins_so = span_equal(span_slice(rest, 0, systemd.len), systemd);
+    return begins_so &&
+           (rest.len == systemd.len || (rest.len > systemd.len + 1 && rest.data[systemd.len] == ':'));
+}
+
+static bool is_socket(struct span kind, struct span rest)
+{
+    size_t sign = span_find_byte(rest, 0, '@');
+    if (span_equal(kind, SPAN_LITERAL("unix")) || span_equal(kind, SPAN_LITERAL("local")))
+        return rest.len > 1 && rest.data[0] == '/' && rest.len < 104;
+    if (span_equal(kind, SPAN_LITERAL("inet")) || span_equal(kind, SPAN_LITERAL("inet6")))
+        return sign < rest.len - (rest.len != 0) && is_port(span_slice(rest, 0, sign));
+    return span_equal(kind, SPAN_LITERAL("fd")) && is_given_socket(rest);
+}
+
 static bool read_socket(const struct settings_option *o, struct settings *s, struct span value, char *why)
 {
     size_t colon = span_find_byte(value, 0, ':');
-    struct span kind = span_slice(value, 0, colon);
-    struct span rest = span_slice(value, colon + 1, value.len);
-    size_t sign = span_find_byte(rest, 0, '@');
-    bool is_path = rest.len > 1 && rest.data[0] == '/' && rest.len < 104;
-    bool is_inet = sign < rest.len - (rest.len != 0) && is_port(span_slice(rest, 0, sign));
-    if (span_equal(kind, SPAN_LITERAL("unix")) || span_equal(kind, SPAN_LITERAL("local"))   ? !is_path
-        : span_equal(kind, SPAN_LITERAL("inet")) || span_equal(kind, SPAN_LITERAL("inet6")) ? !is_inet
-                                                                                            : true)
-        return settings_value_refuse(why,
-                                     "unix:PATH (absolute), inet:PORT@HOST or inet6:PORT@HOST is needed");
+    if (!is_socket(span_slice(value, 0, colon), span_slice(value, colon + 1, value.len)))
+        return settings_value_refuse(
+            why, "unix:PATH (absolute), inet:PORT@HOST, inet6:PORT@HOST or fd:systemd[:NAME] is needed");
     return settings_value_read_text(o, s, value, why);
 }
 
@@ -333,6 +345,9 @@ const struct settings_option settings_options[] = {
     {"SocketMode", "0660", settings_value_read_mode, settings_value_print_mode, FIELD(socket_mode)},
     {"SocketGroup", "none", settings_value_read_text, settings_value_print_text, FIELD(socket_group)},
     {"UserID", "acme-milter", settings_value_read_needed_text, settings_value_print_text, FIELD(user_id)},
+    {"PidFile", "none", settings_value_read_path, settings_value_print_text, FIELD(pid_file)},
+    {"Sandbox", "yes", settings_value_read_bool, settings_value_print_bool, FIELD(sandbox)},
+    {"CoreDumps", "no", settings_value_read_bool, settings_value_print_bool, FIELD(core_dumps)},
     {"Endpoint", "http://unix:/run/acme-server/email-reply.sock:/email-reply", read_endpoint, print_endpoint},
     {"ChallengeAddress", NULL, read_challenge, print_challenges, .is_repeatable = true},
     {"SubaddressDelimiter", "+", read_delimiter, print_delimiter, FIELD(subaddress_delimiter),

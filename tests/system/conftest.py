@@ -170,3 +170,19 @@ def new_milter(folder, milter_settings):
         name = f"milter-{next(_milters)}"  # short: a UNIX socket's path may have 107 bytes
         return milter.Milter(folder, milter_settings + list(settings), name)
     return make
+
+
+@pytest.fixture
+def running(new_milter):
+    """Starts milters of the test's own, with these settings and attributes, and ends those that the test did not."""
+    started = []
+
+    def start(*settings, **attributes):
+        server = new_milter(*settings)
+        vars(server).update(attributes)
+        started.append(server)
+        server.start_and_wait()
+        return server
+    yield start
+    for server in started:
+        server.stop()

@@ -3,6 +3,7 @@
 import contextlib
 
 from . import smtp
+from .process import wait_for
 
 CA_DOMAIN = "ca.acme-lab.net"
 CHALLENGE_ADDRESS = "acme@" + CA_DOMAIN
@@ -14,6 +15,7 @@ class MailExchanger:
     def __init__(self, mta, proxy, server, acme_server, dns_server):
         self.mta, self.proxy = mta, proxy
         self.milter, self.acme, self.dns = server, acme_server, dns_server
+        self._mails_before = 0
 
     def start(self):
         if self.proxy:
@@ -47,11 +49,12 @@ class MailExchanger:
 
     def send(self, exchange, data, recipients=CHALLENGE_ADDRESS, **how):
         data = data if isinstance(data, bytes) else data.bytes()
+        self._mails_before = len(self.mta.queue_ids())
         return smtp.send(self.mta.port, exchange.author, recipients, data, **how)
 
     def queue_id(self):
-        """Of the last mail that the MTA began to take."""
-        return self.mta.queue_ids()[-1]
+        """Of the last mail sent here; the MTA's log comes a little after its answer."""
+        return wait_for(lambda: self.mta.queue_ids()[self._mails_before:], "the mail stands in the MTA's log")[-1]
 
     def delivered(self, exchange):
         self.mta.wait_queue_empty()

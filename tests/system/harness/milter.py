@@ -10,6 +10,8 @@ from pathlib import Path
 from .process import DEADLINE, Process, system_user, unix_socket_answers, wait_for
 
 USER = "acme-milter"
+# Inside the sandbox of the daemon LeakSanitizer cannot start the process that it looks for leaks from.
+NO_LEAKS = "detect_leaks=0"
 
 
 def program():
@@ -41,6 +43,7 @@ class Milter:
         self.settings = [("Socket", f"unix:{self.socket}"), ("SocketGroup", "postfix"), ("UserID", USER),
                          ("LogLevel", "debug")] + list(settings)
         self.process = None
+        self.wrapper, self.popen = (), {}  # a command to start it by, and arguments of Popen
 
     def set(self, keyword, value):
         self.settings.append((keyword, value))
@@ -57,13 +60,41 @@ class Milter:
 
     def start(self, *options):
         self.write_conf()
-        self.process = Process([program(), "-f", "-c", self.conf, *options], self.folder / "log")
+        self.process = Process([*self.wrapper, program(), "-f", "-c", self.conf, *options], self.folder / "log", **self.popen)
         self.process.wait_until(lambda: unix_socket_answers(self.socket), "the milter listens")
 
     def stop(self):
         code = self.process.stop() if self.process else 0
         self.process = None
         return code
+
+    def start_and_wait(self):
+        """start() is content with the socket, which is there before the process has given up all that it will."""
+        before = self.log().count(b" started version=") if (self.folder / "log").exists() else 0
+        self.start()
+        self.process.wait_until(lambda: self.log().count(b" started version=") > before, "the milter serves")
+
+    def try_to_start(self, *wrapper, background=False, **popen):
+        """A start that should come to nothing; exit code and standard error."""
+        self.write_conf()
+        done = subprocess.run([*wrapper, str(program()), *([] if background else ["-f"]), "-c", self.conf.name],
+                              cwd=self.folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=60, check=False,
+                              env={**os.environ, "ASAN_OPTIONS": NO_LEAKS}, **popen)
+        return done.returncode, done.stderr
+
+    def move_socket(self):
+        """To where the milter's user may take it away."""
+        self.socket = self.data / "milter.sock"
+        self.set("Socket", f"unix:{self.socket}")
+
+    def reload_and_wait(self):
+        """Whether the new configuration was taken."""
+        before = len(self.log_lines())
+
+        def outcome():
+            return [line for line in self.log_lines()[before:] if " reloaded file=" in line or " reload-failed " in line]
+        self.reload()
+        return " reloaded " in wait_for(outcome, "the configuration was read again")[0]
 
     def reload(self):
         self.write_conf()
@@ -129,5 +160,7 @@ class BackgroundMilter(Milter):
 
 def run(*arguments, stdin=None, timeout=60, **popen):
     """acme-milter on the command line; returns the completed process with bytes in stdout and stderr."""
+    if "-f" in arguments:
+        popen["env"] = {"ASAN_OPTIONS": NO_LEAKS, **popen.get("env", os.environ)}
     return subprocess.run([program(), *[str(argument) for argument in arguments]], input=stdin, timeout=timeout,
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False, **popen)

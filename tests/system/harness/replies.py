@@ -9,6 +9,13 @@ def good_reply(exchange, **changes):
     return mail.reply(exchange.challenge, exchange.digest, **changes)
 
 
+def assert_judges(mx, exchange):
+    """A good reply goes all the way."""
+    answer = mx.send(exchange, exchange.sign(good_reply(exchange)))
+    assert answer.code == 250, str(answer)
+    assert mx.acme.status(exchange.challenge) == "valid"
+
+
 def assert_not_posted(mx, exchange):
     assert mx.acme.results_for(exchange.challenge) == []
     assert mx.acme.status(exchange.challenge) == "pending"

@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "listen_socket.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <netdb.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "log.h"
+
+enum {
+    GROUP_BUFFER_BYTES = 16384,
+    CONNECTION_BYTES = 32,
+    DESCRIPTORS_MAX = 1024, /* below it lies what is opened at the start */
+};
+
+static const char systemd_prefix[] = "fd:systemd";
+
+static bool fail(char *why, const char *what, const char *path)
+{
+    int error = errno;
+    (void)snprintf(why, MILTER_GLUE_WHY_BYTES, "%s %s: %s", what, path,
+                   error != 0 ? strerrordesc_np(error) : "not possible");
+    return false;
+}
+
+static bool set_unix_address(struct listen_socket *l, const char *path)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    if (strlen(path) >= sizeof address.sun_path)
+        return false;
+    (void)snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
+    memcpy(&l->address, &address, sizeof address);
+    l->address_len = sizeof address;
+    return true;
+}
+
+/*
+ * Whether a process answers; a socket file nobody listens on is left over from a crash. What cannot be told,
+ * such as a full backlog, is an answer.
+ */
+static bool is_served(const struct listen_socket *l)
+{
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    bool is_left_over = fd >= 0 && connect(fd, (const struct sockaddr *)&l->address, l->address_len) != 0 &&
+                        (errno == ECONNREFUSED || errno == ENOENT || errno == ENOTDIR);
+    if (fd >= 0)
+        close(fd);
+    return !is_left_over;
+}
+
+/* The socket's folder, which must be there: libmilter's "no such file" does not say so. */
+static int open_folder(const char *path, char *why)
+{
+    char folder[sizeof((struct sockaddr_un *)NULL)->sun_path];
+    int len = (int)(strrchr(path, '/') - path);
+    (void)snprintf(folder, sizeof folder, "%.*s", len > 0 ? len : 1, path);
+    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        (void)fail(why, "there is no folder for the socket, make it (systemd: RuntimeDirectory):", folder);
+    return fd;
+}
+
+static bool set_access(const struct settings *s, const char *path, char *why)
+{
+    gid_t group = (gid_t)-1;
+    if (s->socket_group != NULL) {
+        char buffer[GROUP_BUFFER_BYTES];
+        struct group entry, *found = NULL;
+        if (getgrnam_r(s->socket_group, &entry, buffer, sizeof buffer, &found) != 0 || found == NULL) {
+            errno = ENOENT;
+            return fail(why, "SocketGroup: no such group", s->socket_group);
+        }
+        group = found->gr_gid;
+    }
+    if (group != (gid_t)-1 && chown(path, (uid_t)-1, group) != 0)
+        return fail(why, "cannot change the group of", path);
+    if (chmod(path, s->socket_mode) != 0)
+        return fail(why, "cannot change the mode of", path);
+    return true;
+}
+
+/* Whoever owns the socket's file may change its mode and, in a folder of his, take it away. */
+static void give_away(const struct listen_socket *l, const struct privileges *p)
+{
+    if (p->is_root && chown(l->path, p->user, (gid_t)-1) != 0)
+        log_write_event(
+            LOG_LEVEL_WARNING, "socket",
+            (const char *[]){"reason", "chown", "path", l->path, "error", strerrordesc_np(errno), NULL});
+}
+
+static bool make_unix(struct listen_socket *l, const struct settings *s, const struct privileges *p,
+                      char *why)
+{
+    struct stat status;
+    errno = EADDRINUSE;
+    if (is_served(l))
+        return fail(why, "another process serves", l->path);
+    mode_t mask = umask(0177);
+    bool ok = milter_glue_listen(s->socket, true, why);
+    (void)umask(mask);
+    if (!ok)
+        return false;
+    if (stat(l->path, &status) != 0)
+        return fail(why, "the socket is gone:", l->path);
+    l->device = status.st_dev;
+    l->inode = status.st_ino;
+    give_away(l, p);
+    return set_access(s, l->path, why);
+}
+
+/* One at a time, so that of two started at once the second finds the socket of the first alive. */
+static bool open_unix(struct listen_socket *l, const struct settings *s, const struct privileges *p,
+                      char *why)
+{
+    l->path = strchr(s->socket, '/');
+    errno = ENAMETOOLONG;
+    if (!set_unix_address(l, l->path))
+        return fail(why, "Socket", l->path);
+    int folder = open_folder(l->path, why);
+    if (folder < 0)
+        return false;
+    (void)flock(folder, LOCK_EX);
+    bool ok = make_unix(l, s, p, why);
+    close(folder);
+    return ok;
+}
+
+static bool take_over(struct listen_socket *l, const struct settings *s, const struct service_manager *m,
+                      char *why)
+{
+    char connection[CONNECTION_BYTES];
+    struct span name = span_from_string(s->socket + strlen(systemd_prefix));
+    int fd = service_manager_socket(m, span_slice(name, 1, name.len), why);
+    if (fd < 0)
+        return false;
+    l->address_len = sizeof l->address;
+    if (getsockname(fd, (struct sockaddr *)&l->address, &l->address_len) != 0)
+        return fail(why, "no address of", s->socket);
+    (void)snprintf(connection, sizeof connection, "fd:%d", fd);
+    l->descriptor = fd;
+    return milter_glue_listen(connection, false, why);
+}
+
+/* Only for the probe: libmilter reads the same text by itself. */
+static void find_inet_address(struct listen_socket *l, const struct settings *s)
+{
+    struct span text = span_from_string(s->socket);
+    size_t colon = span_find_byte(text, 0, ':'), sign = span_find_byte(text, 0, '@');
+    char port[16];
+    const struct addrinfo hints = {.ai_family = s->socket[4] == '6' ? AF_INET6 : AF_INET,
+                                   .ai_socktype = SOCK_STREAM};
+    struct addrinfo *found = NULL;
+    (void)snprintf(port, sizeof port, "%.*s", (int)(sign - colon - 1), s->socket + colon + 1);
+    if (getaddrinfo(s->socket + sign + 1, port, &hints, &found) != 0)
+        return;
+    memcpy(&l->address, found->ai_addr, found->ai_addrlen);
+    l->address_len = found->ai_addrlen;
+    freeaddrinfo(found);
+}
+
+static bool listens(int fd)
+{
+    int answer = 0;
+    socklen_t size = sizeof answer;
+    return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &answer, &size) == 0 && answer != 0;
+}
+
+static void mark_listening(bool found[static DESCRIPTORS_MAX])
+{
+    for (int fd = 0; fd < DESCRIPTORS_MAX; fd++)
+        found[fd] = listens(fd);
+}
+
+/* libmilter does not tell which descriptor it listens at: the one that did not before. */
+static int find_new(const bool before[static DESCRIPTORS_MAX])
+{
+    for (int fd = 0; fd < DESCRIPTORS_MAX; fd++)
+        if (!before[fd] && listens(fd))
+            return fd;
+    return -1;
+}
+
+/* A socket that has a name nobody knows and answers "try again". */
+static int make_stand_in(void)
+{
+    const struct sockaddr_un any = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0 || (bind(fd, (const struct sockaddr *)&any, sizeof any.sun_family) == 0 && listen(fd, 1) == 0))
+        return fd;
+    close(fd);
+    return -1;
+}
+
+static bool open_as_told(struct listen_socket *l, const struct settings *s, const struct service_manager *m,
+                         const struct privileges *p, char *why)
+{
+    if (strncmp(s->socket, systemd_prefix, strlen(systemd_prefix)) == 0)
+        return take_over(l, s, m, why);
+    bool before[DESCRIPTORS_MAX];
+    bool is_inet = strncmp(s->socket, "inet", 4) == 0;
+    mark_listening(before);
+    if (is_inet)
+        find_inet_address(l, s);
+    if (is_inet ? !milter_glue_listen(s->socket, false, why) : !open_unix(l, s, p, why))
+        return false;
+    l->is_ours = true;
+    l->descriptor = find_new(before);
+    return true;
+}
+
+bool listen_socket_open(struct listen_socket *l, const struct settings *s, const struct service_manager *m,
+                        const struct privileges *p, char why[static MILTER_GLUE_WHY_BYTES])
+{
+    *l = (struct listen_socket){.descriptor = -1, .stand_in = -1};
+    if (!open_as_told(l, s, m, p, why))
+        return false;
+    l->stand_in = make_stand_in();
+    return true;
+}
+
+/*
+ * libmilter cannot stop taking connections and go on with those it has: after smfi_stop a mail whose next
+ * piece has not come yet is forgotten. So another socket takes the place of the one it listens at. A socket
+ * of the service manager's is only left: whoever comes then waits there for our successor.
+ */
+bool listen_socket_stop(const struct listen_socket *l)
+{
+    int old = fcntl(l->descriptor, F_DUPFD_CLOEXEC, 0);
+    bool ok = old >= 0 && l->stand_in >= 0 && dup2(l->stand_in, l->descriptor) == l->descriptor;
+    if (ok && l->is_ours)
+        (void)shutdown(old, SHUT_RDWR);
+    if (old >= 0)
+        close(old);
+    return ok;
+}
+
+void listen_socket_remove(const struct listen_socket *l)
+{
+    struct stat status;
+    if (l->path != NULL && stat(l->path, &status) == 0 && status.st_dev == l->device &&
+        status.st_ino == l->inode)
+        (void)unlink(l->path);
+}
