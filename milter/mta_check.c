@@ -300,11 +300,12 @@ static void check_postfix(const struct settings *s, const struct postfix_config 
 static bool check_unsafe(void *context, const char *folder, const struct stat *status)
 {
     const struct visit *v = context;
-    if ((status->st_mode & S_IWOTH) == 0)
+    if ((status->st_mode & (S_IWGRP | S_IWOTH)) == 0)
         return true;
     (void)strbuf_append_format(
         v->hints,
-        "hint: %s: Sendmail uses no socket below a folder that everybody may write to: set another Socket\n",
+        "hint: %s: Sendmail does not start when more than its owner may write to a folder on the "
+        "way to the socket: chmod go-w, or set another Socket\n",
         folder);
     return false;
 }

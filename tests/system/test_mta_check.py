@@ -3,6 +3,7 @@
 import grp
 import os
 import pwd
+import shutil
 import subprocess
 
 import pytest
@@ -115,6 +116,45 @@ def test_hints_for_sendmail(own, milter_settings, tls_files):
     text = sendmail.conf.read_text()
     sendmail.conf.write_text(text.replace(", F=T", ""))
     assert "without F=T" in check(ours.conf, bound)
+
+
+@pytest.fixture
+def behind_sendmail(own, milter_settings, tls_files):
+    """A milter whose socket no group has, and a Sendmail that is not started: (milter, sendmail, a check of the two)."""
+    server = Milter(own, milter_settings + [("SocketGroup", "none")])
+    sendmail = Sendmail(own, CA_DOMAIN, server.folder, *tls_files)
+    bound = [(own.sub("empty"), "/etc/postfix"), (sendmail.folder, "/etc/mail"), (server.folder, "/run/acme-milter")]
+
+    def hints():
+        where = server.settings[:]
+        server.set("Socket", "unix:/run/acme-milter/milter.sock")
+        server.write_conf()
+        server.settings = where
+        return check(server.conf, bound)
+    yield server, sendmail, hints
+    sendmail.stop()
+    server.stop()
+
+
+@pytest.mark.parametrize("mode, user", [(0o755, "root"), (0o750, milter.USER), (0o700, milter.USER)])
+def test_sendmail_reaches_a_socket_that_no_group_has(behind_sendmail, acme_server, dns_server, exchange, mode, user):
+    server, sendmail, hints = behind_sendmail
+    shutil.chown(server.folder, user)
+    server.folder.chmod(mode)
+    server.start()
+    with MailExchanger(sendmail, None, server, acme_server, dns_server).running() as mx:
+        assert mx.send(exchange, exchange.sign(good_reply(exchange))).code == 250
+    assert hints() == ""
+
+
+@pytest.mark.parametrize("mode", [0o775, 0o777, 0o1777])
+def test_sendmail_does_not_start_with_a_socket_below_a_writable_folder(behind_sendmail, mode):
+    server, sendmail, hints = behind_sendmail
+    server.folder.chmod(mode)
+    server.start()
+    with pytest.raises(RuntimeError, match="ritable directory"):
+        sendmail.start()
+    assert "hint: /run/acme-milter: Sendmail does not start" in hints()
 
 
 def test_no_mta_no_hints(own, milter_settings):

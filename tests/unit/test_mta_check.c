@@ -155,7 +155,7 @@ static const struct example sendmail_examples[] = {
      "sendmail.cf: no filter has S=local:/acme-milter.sock: add INPUT_MAIL_FILTER"},
     {"sendmail: a port", "Socket inet:8893@localhost", "Xacme, S=inet:8893@localhost, F=T\n", NULL, NULL},
     {"sendmail: an open folder", "Socket unix:/tmp/m.sock", "Xacme, S=local:/tmp/m.sock, F=T\n", NULL,
-     "hint: /tmp: Sendmail uses no socket below a folder that everybody may write to"},
+     "hint: /tmp: Sendmail does not start when more than its owner may write to a folder"},
 };
 
 static void test_postfix(struct place *p)
