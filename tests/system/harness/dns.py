@@ -10,6 +10,7 @@ pointed at it finds every proof it wants, and an honest NXDOMAIN for everything 
 A resolver given this server as a forwarder needs nothing else (no recursion takes place: all zones are here).
 The names are ordinary ones on purpose: unbound answers .test, .invalid and the like by itself.
 """
+import random
 import re
 import shutil
 import signal
@@ -39,6 +40,8 @@ class DnsServer:
     def __init__(self, folder):
         self.folder = folder.sub("dns")
         self.port = free_port((socket.SOCK_STREAM, socket.SOCK_DGRAM))
+        # For programs that know no port but 53: a loopback address that nobody else has.
+        self.host = f"127.{random.randint(64, 127)}.{random.randint(0, 255)}.{random.randint(1, 254)}"
         self.records = {zone: [] for zone in ZONES}
         self.serial = 1
         self.process = None
@@ -74,7 +77,7 @@ class DnsServer:
             f"    dnssec-signing: {'off' if zone == UNSIGNED else 'on'}\n" for zone in (".",) + ZONES)
         self.conf.write_text(f"""\
 server:
-    listen: 127.0.0.1@{self.port}
+    listen: [127.0.0.1@{self.port}, {self.host}@53]
     rundir: "{self.folder}"
     udp-workers: 1
     tcp-workers: 2

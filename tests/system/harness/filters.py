@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Other milters, as a CA's Postfix may have them before ours: they verify with the DNS of the tests, add their fields,
+and refuse nothing."""
+import os
+
+from .process import Process, unix_socket_answers, with_bound
+
+NO_HOST_OF_OURS = "192.0.2.1"  # these programs trust mail from loopback unless somebody else is named
+
+
+class Filter:
+    """A milter on a socket in a folder of its own; `folder` is the Folder that it goes into, `dns` a DnsServer."""
+
+    def __init__(self, folder, name, user, dns, authserv_id):
+        self.folder = folder.sub(name, user)
+        self.socket = self.folder / "milter.sock"
+        self.conf = self.folder / "conf"
+        self.dns, self.authserv_id = dns, authserv_id
+        self.hosts = self.folder / "hosts"
+        self.hosts.write_text(NO_HOST_OF_OURS + "\n")
+        self.process = None
+
+    @property
+    def address(self):
+        return f"unix:{self.socket}"
+
+    def run(self, argv):
+        resolv = self.folder / "resolv.conf"
+        resolv.write_text(f"nameserver {self.dns.host}\n")
+        self.process = Process(with_bound(resolv, os.path.realpath("/etc/resolv.conf"), argv), self.folder / "log")
+        self.process.wait_until(lambda: unix_socket_answers(self.socket), f"{argv[0]} listens")
+
+    def stop(self):
+        if self.process:
+            self.process.stop()
+            self.process = None
+
+
+class Opendkim(Filter):
+    def __init__(self, folder, dns, authserv_id):
+        super().__init__(folder, "opendkim", "opendkim", dns, authserv_id)
+
+    def start(self):
+        self.conf.write_text(f"Mode v\nSyslog no\nUserID opendkim\nUMask 000\nSocket local:{self.socket}\nAlwaysAddARHeader yes\n"
+                             f"Nameservers {self.dns.host}\nAuthservID {self.authserv_id}\nInternalHosts {self.hosts}\n")
+        self.run(["opendkim", "-f", "-x", self.conf])
+
+
+class Opendmarc(Filter):
+    def __init__(self, folder, dns, authserv_id):
+        super().__init__(folder, "opendmarc", "opendmarc", dns, authserv_id)
+
+    def start(self):
+        self.conf.write_text(f"Syslog false\nUserID opendmarc\nUMask 0000\nSocket local:{self.socket}\nRejectFailures false\n"
+                             f"AuthservID {self.authserv_id}\nTrustedAuthservIDs {self.authserv_id}\nIgnoreHosts {self.hosts}\n")
+        self.run(["opendmarc", "-f", "-c", self.conf])
+
+
+class Rspamd(Filter):
+    """Writes its results under the name that the MTA calls itself."""
+
+    def __init__(self, folder, dns):
+        super().__init__(folder, "rspamd-milter", "_rspamd", dns, None)
+
+    def start(self):
+        (self.folder / "suffixes").write_text("net\n")  # the whole list takes rspamd minutes to compile
+        self.conf.write_text(RSPAMD.format(folder=self.folder, socket=self.socket, dns=self.dns.host))
+        self.run(["rspamd", "-i", "-f", "-c", self.conf, "-u", "_rspamd", "-g", "_rspamd"])
+
+
+RSPAMD = """\
+options {{
+    pidfile = "{folder}/pid"; rundir = "{folder}"; temp_dir = "{folder}"; cores_dir = "{folder}";
+    hs_cache_dir = "{folder}"; control_socket = "{folder}/control mode=0600"; cache_file = "{folder}/symbols.cache";
+    url_tld = "{folder}/suffixes"; filters = "dkim"; local_addrs = [];
+    dns {{ nameserver = ["{dns}:53"]; timeout = 5s; retransmits = 2; }}
+}}
+logging {{ type = "console"; level = "notice"; }}
+lua = "/usr/share/rspamd/rules/rspamd.lua";
+modules {{ path = "/usr/share/rspamd/plugins/dmarc.lua"; path = "/usr/share/rspamd/plugins/milter_headers.lua"; }}
+worker "rspamd_proxy" {{
+    bind_socket = "{socket} mode=0666"; milter = yes; timeout = 120s; count = 1;
+    upstream "local" {{ default = yes; self_scan = yes; }}
+}}
+dkim {{ dkim_cache_size = 2k; trusted_only = false; skip_multi = false; check_local = true; }}
+dmarc {{ }}
+milter_headers {{
+    use = ["authentication-results", "x-spamd-bar", "x-rspamd-server"]; skip_local = false; skip_authenticated = false;
+}}
+metric "default" {{ actions {{ reject = 1000; }} }}
+"""
