@@ -3,6 +3,7 @@
  * libunbound works in a thread of its own; a second thread, the pump, takes its answers and wakes who waits.
  * A question is held by its asker and, until the answer came, by libunbound: whoever lets go last frees it.
  */
+#include <arpa/nameser.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -112,6 +113,26 @@ static enum outcome read_records(struct unbound_question *q, const struct ub_res
     return count > 0 ? OUTCOME_OK : OUTCOME_TEMPORARY;
 }
 
+/*
+ * A server that does not recurse sends us elsewhere, with NS and no SOA in the authority section: that is no
+ * proof that there is nothing (RFC 2308 section 2.2). libunbound takes a forwarder's word for it.
+ */
+static bool is_referral(const struct ub_result *result)
+{
+    ns_msg message;
+    ns_rr record;
+    bool has_ns = false;
+    if (result->answer_packet == NULL ||
+        ns_initparse(result->answer_packet, result->answer_len, &message) != 0)
+        return false;
+    for (int i = 0; i < ns_msg_count(message, ns_s_ns); i++) {
+        if (ns_parserr(&message, ns_s_ns, i, &record) != 0 || ns_rr_type(record) == ns_t_soa)
+            return false;
+        has_ns = has_ns || ns_rr_type(record) == ns_t_ns;
+    }
+    return has_ns;
+}
+
 static void read_result(struct unbound_question *q, const struct ub_result *result)
 {
     struct resolver_answer *answer = &q->answer;
@@ -121,7 +142,7 @@ static void read_result(struct unbound_question *q, const struct ub_result *resu
         return;
     }
     if (result->rcode == RCODE_NXDOMAIN || (result->rcode == RCODE_NOERROR && !result->havedata))
-        answer->outcome = OUTCOME_ABSENT;
+        answer->outcome = is_referral(result) ? OUTCOME_TEMPORARY : OUTCOME_ABSENT;
     else
         answer->outcome = result->rcode == RCODE_NOERROR ? read_records(q, result) : OUTCOME_TEMPORARY;
     if (answer->outcome != OUTCOME_OK)

@@ -2,13 +2,14 @@
 """The fixtures of the system tests: real servers, started once for all tests of a run unless a test stops them."""
 import dataclasses
 import itertools
+import json
 import os
 import shutil
 import subprocess
 
 import pytest
 
-from harness import acme, milter, signer
+from harness import acme, mail, milter, signer
 from harness.dns import BOGUS, SIGNED, UNSIGNED, DnsServer
 from harness.mail_exchanger import CA_DOMAIN, CHALLENGE_ADDRESS, MailExchanger
 from harness.milter_proxy import MilterProxy
@@ -66,6 +67,23 @@ def dns_server(folder, keys):
     server.start()
     yield server
     server.stop()
+
+
+@pytest.fixture
+def judge_by(keys, tmp_path):
+    """Judges a good reply of that domain by -t and these name servers; returns the exit code and the result."""
+    def judge_by(domain, nameservers, anchor, *lines, key="ed25519", selector="s"):
+        conf, message = tmp_path / "acme-milter.conf", tmp_path / "mail.eml"
+        conf.write_text("\n".join([f"ChallengeAddress {CHALLENGE_ADDRESS}", f"Nameservers {nameservers}",
+                                   f"TrustAnchorFile {anchor}", *lines]) + "\n")
+        challenge = {"identifier": "alice@" + domain, "from": CHALLENGE_ADDRESS, "messageId": f"<2@{CA_DOMAIN}>",
+                     "tokenPart1": "LgYemJLy3F1LDkiJrdIGbEzyFJyOyf6v"}
+        reply = mail.reply(challenge, "AjXW0h9_4YMP6Sv-9tKQNUrapI0us7ayBn0nCGOkUsk").bytes()
+        message.write_bytes(signer.sign(reply, keys[key], domain, selector))
+        done = milter.run("-t", "-c", conf, message)
+        assert done.stdout, done.stderr
+        return done.returncode, json.loads(done.stdout)
+    return judge_by
 
 
 @pytest.fixture(scope="session")

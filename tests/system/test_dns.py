@@ -1,17 +1,12 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The milter's own resolver against a real DNS with real signatures, by -t: nothing but DNS is in the way."""
-import json
 import socket
 import time
 
 import pytest
 
-from harness import mail, milter, signer
 from harness.dns import BOGUS, SIGNED, UNSIGNED
 
-CA = "acme@ca.acme-lab.net"
-TOKEN = "LgYemJLy3F1LDkiJrdIGbEzyFJyOyf6v"
-DIGEST = "AjXW0h9_4YMP6Sv-9tKQNUrapI0us7ayBn0nCGOkUsk"
 CHILD = "child." + SIGNED
 TWO = "two." + SIGNED
 LARGE = "large." + SIGNED
@@ -38,18 +33,10 @@ def zones(dns_server, keys):
 
 
 @pytest.fixture
-def judge(zones, keys, tmp_path):
+def judge(zones, judge_by):
     """Judges a good reply of that domain; returns the exit code and the result."""
-    def judge(domain, *lines, key="ed25519", selector="s", nameservers=None, anchor=None):
-        conf = tmp_path / "acme-milter.conf"
-        conf.write_text("\n".join([f"ChallengeAddress {CA}", f"Nameservers {nameservers or zones.address}",
-                                   f"TrustAnchorFile {anchor or zones.trust_anchor}", *lines]) + "\n")
-        challenge = {"identifier": "alice@" + domain, "from": CA, "tokenPart1": TOKEN, "messageId": "<2@ca.acme-lab.net>"}
-        message = tmp_path / "mail.eml"
-        message.write_bytes(signer.sign(mail.reply(challenge, DIGEST).bytes(), keys[key], domain, selector))
-        done = milter.run("-t", "-c", conf, message)
-        assert done.stdout, done.stderr
-        return done.returncode, json.loads(done.stdout)
+    def judge(domain, *lines, nameservers=None, anchor=None, **how):
+        return judge_by(domain, nameservers or zones.address, anchor or zones.trust_anchor, *lines, **how)
     return judge
 
 

@@ -10,7 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { HEADER_BYTES = 12, PACKET_BYTES = 16384, TYPE_CNAME = 5, TYPE_TXT = 16, LATE_MS = 250 };
+enum { HEADER_BYTES = 12, PACKET_BYTES = 16384, TYPE_NS = 2, TYPE_CNAME = 5, TYPE_TXT = 16, LATE_MS = 250 };
 
 struct packet {
     unsigned char bytes[PACKET_BYTES];
@@ -103,6 +103,18 @@ static void put_cname(struct packet *p, const char *target)
     end_record(p, data);
 }
 
+/* A server that does not recurse: no answer, and the servers of the name asked for, in the authority section.
+ */
+static void put_referral(struct packet *p)
+{
+    size_t data = begin_record(p, HEADER_BYTES, TYPE_NS);
+    put_string(p, "ns", 2);
+    put_16(p, 0xc000 | HEADER_BYTES);
+    end_record(p, data);
+    p->bytes[9] = p->bytes[7];
+    p->bytes[7] = 0;
+}
+
 static void put_seventeen(struct packet *p)
 {
     char text[8];
@@ -134,7 +146,11 @@ struct maker_row {
     void (*make)(struct packet *p);
 };
 static const struct maker_row makers[] = {
-    {"joined", put_joined}, {"overlong", put_overlong}, {"seventeen", put_seventeen}};
+    {"joined", put_joined},
+    {"overlong", put_overlong},
+    {"referral", put_referral},
+    {"seventeen", put_seventeen},
+};
 
 struct cname_row {
     const char *label, *target;

@@ -56,6 +56,7 @@ static const struct answer_row answer_rows[] = {
     {"CNAME to no TXT", "alias-nodata.test", OUTCOME_ABSENT, 0, 0},
     {"a name of the special zones", "plain.home.arpa", OUTCOME_OK, 1, 5},
     {"a name of the special zones", "plain.invalid", OUTCOME_OK, 1, 5},
+    {"a referral is no answer", "referral.test", OUTCOME_TEMPORARY, 0, 0},
     {"SERVFAIL", "servfail.test", OUTCOME_TEMPORARY, 0, 0},
     {"REFUSED", "refused.test", OUTCOME_TEMPORARY, 0, 0},
     {"NOTIMP", "notimp.test", OUTCOME_TEMPORARY, 0, 0},
