@@ -1,11 +1,24 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Other ends of the milter's POST, in threads of the test: an https server, one that is silent until it is let go, and one
-between the milter and an ACME server that loses answers."""
+"""Other ends of the milter's POST, in threads of the test: an https server, one for a UNIX socket, one that is silent until it
+is let go, and one between the milter and an ACME server that loses answers."""
 import http.server
 import socket
 import socketserver
 import ssl
 import threading
+
+
+class _InThread:
+    """`server` serves while the block lasts."""
+    server = None
+
+    def __enter__(self):
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        return self
+
+    def __exit__(self, *_):
+        self.server.shutdown()
+        self.server.server_close()
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):
@@ -27,11 +40,15 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 class _HttpsServer(socketserver.ThreadingMixIn, http.server.HTTPServer):
     daemon_threads = True
 
+    def get_request(self):
+        self.owner.connections += 1
+        return super().get_request()
+
     def handle_error(self, request, client_address):  # a client that does not like our certificate
         pass
 
 
-class HttpsServer:
+class HttpsServer(_InThread):
     """On a free port. Tells of each request (path, header fields, body, the client's certificate or None) and how many
     connections there were. `client_ca`: whose certificates it demands; `token`: what it wants as bearer token."""
 
@@ -54,19 +71,6 @@ class HttpsServer:
             return 401, {}
         return self.canned
 
-    def __enter__(self):
-        accept = self.server.get_request
-
-        def counted():
-            self.connections += 1
-            return accept()
-        self.server.get_request = counted
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-        return self
-
-    def __exit__(self, *_):
-        self.server.shutdown()
-        self.server.server_close()
 
 
 def read_message(connection):
@@ -88,7 +92,21 @@ class _UnixServer(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
     daemon_threads = True
 
 
-class _Endpoint:
+class HttpServer(_InThread):
+    """On a UNIX socket; a class of its own says `answer`."""
+
+    def __init__(self, path, name):
+        self.server = _UnixServer(str(path), _Handler)
+        self.server.owner = self
+        path.chmod(0o666)
+        self.url = f"http://unix:{path}:{name}"
+
+    def answer(self, path, headers, body, peer):
+        """The status and header fields."""
+        raise NotImplementedError
+
+
+class _Endpoint(_InThread):
     """A UNIX socket whose connections `serve` gets."""
 
     def __init__(self, path):
@@ -101,13 +119,6 @@ class _Endpoint:
         path.chmod(0o666)
         self.url = f"http://unix:{path}:/email-reply"
 
-    def __enter__(self):
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-        return self
-
-    def __exit__(self, *_):
-        self.server.shutdown()
-        self.server.server_close()
 
 
 class SilentServer(_Endpoint):
