@@ -18,6 +18,7 @@ enum {
     LONG_MS = 20000, /* what must come back at once: only a broken program needs it */
     SHORT_MS = 100,  /* what must never come back */
     URL_BYTES = 512,
+    NOBODY = 65534,
 };
 
 static const struct {
@@ -167,6 +168,47 @@ static struct endpoint *open_with_token(const struct http_server *s, const char 
     return e;
 }
 
+/* A socket on the server's path that is somebody else's: SO_PEERCRED tells who listened. */
+static int listen_as(const char *path, uid_t user)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    memcpy(address.sun_path, path, strlen(path) + 1);
+    bool ok = unlink(path) == 0 && bind(fd, (struct sockaddr *)&address, sizeof address) == 0 &&
+              seteuid(user) == 0 && listen(fd, 4) == 0;
+    return seteuid(0) == 0 && ok ? fd : -1;
+}
+
+/* A kept connection ends, and libcurl opens the next one by itself within the same request. */
+static void test_peer_of_second_connection(void)
+{
+    static const struct http_server_step steps[HTTP_SERVER_STEPS_MAX] = {
+        {HTTP_SERVER_ACTION_KEEP, "HTTP/1.1 204 No Content\r\n\r\n", 0}, {HTTP_SERVER_ACTION_CLOSE, NULL, 0}};
+    struct endpoint_answer got;
+    char byte;
+    if (geteuid() != 0) {
+        tap_skip("EndpointPeerUser on the connection after the first",
+                 "only root can listen as another user");
+        return;
+    }
+    struct http_server *s = http_server_new(steps);
+    bool is_started = http_server_start(s);
+    struct endpoint *e =
+        open_endpoint(s, (struct endpoint_options){.timeout_ms = LONG_MS, .peer_user = "root"});
+    post(e, &got);
+    tap_ok(is_started && got.outcome == OUTCOME_OK, "the first connection leads to root");
+    int other = listen_as(http_server_path(s), NOBODY);
+    post(e, &got);
+    endpoint_free(e);
+    tap_ok(got.outcome == OUTCOME_BROKEN_INPUT, "the second to nobody: outcome %d %s", (int)got.outcome,
+           got.error);
+    int connection = accept(other, NULL, NULL);
+    tap_ok(connection >= 0 && read(connection, &byte, 1) == 0, "and nothing was sent on it");
+    (void)close(connection);
+    (void)close(other);
+    http_server_free(s);
+}
+
 static void test_tokens(void)
 {
     for (size_t i = 0; i < sizeof tokens / sizeof *tokens; i++) {
@@ -263,6 +305,7 @@ int main(void)
     test_urls();
     test_refused_options();
     test_unconnected();
+    test_peer_of_second_connection();
     test_tokens();
     test_full_backlog();
     test_proxy();
