@@ -259,8 +259,8 @@ def test_signed_results(server, challenge):
     def b64(data):
         return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
-    def jws(key):
-        protected = b64(json.dumps({"alg": "EdDSA", "typ": "acme-email-reply+json"}).encode())
+    def jws(key, **header):
+        protected = b64(json.dumps({"alg": "EdDSA", "typ": "acme-email-reply+json", **header}).encode())
         payload = b64(json.dumps(result).encode())
         return json.dumps({"protected": protected, "payload": payload,
                            "signature": b64(key.sign(f"{protected}.{payload}".encode()))})
@@ -274,7 +274,8 @@ def test_signed_results(server, challenge):
     client = Client(server)
     jose = "application/jose+json"
     assert client.post(result)[0] == 403
-    for bad in (jws(Ed25519PrivateKey.generate()), "{}", "[", json.dumps(dict(json.loads(jws(key)), payload="e30"))):
+    for bad in (jws(Ed25519PrivateKey.generate()), "{}", "[", "[" * 100000, jws(key, typ="JWT"), jws(key, alg="none"),
+                jws(key, crit=["b64"], b64=True), json.dumps(dict(json.loads(jws(key)), payload="e30"))):
         assert client.request(bad, key=result["id"], kind=jose)[0] == 403
     assert server.status(challenge) == "pending"
     assert client.request(jws(key), key=result["id"], kind=jose)[0] == 200
@@ -324,3 +325,30 @@ def test_R02_no_challenge_for_a_strange_identifier(server):
 
 def test_status_of_an_unknown_token(server, challenge):
     assert server.status(dict(copy.copy(challenge), tokenPart1="B" * 32)) == "unknown"
+
+
+def test_R09_the_reply_comes_before_or_after_the_clients_post(server, client, challenge):
+    def client_post(of):
+        done = server._run("client-post", "--state", server.state, "--", of["tokenPart1"])
+        seen = json.loads(done.stdout)
+        assert (seen["type"], seen["from"], seen["token"]) == ("email-reply-00", CA, of["tokenPart2"])
+        return seen
+    assert client_post(challenge)["status"] == "processing"
+    assert client.post(result_for(challenge))[0] == 200
+    assert client_post(challenge)["status"] == "valid"
+    other = server.new_challenge(ALICE, CA)
+    assert client.post(result_for(other, digest=WRONG))[0] == 422
+    seen = client_post(other)
+    assert (seen["status"], seen["error"]["type"]) == ("invalid", "urn:ietf:params:acme:error:incorrectResponse")
+
+
+def test_bearer_token(server, challenge):
+    token = server.folder / "token"
+    token.write_text("s3cret\n")
+    server.stop()
+    server.start("--token-file", token)
+    client = Client(server)
+    for field in ({}, {"Authorization": "Bearer s3cre"}, {"Authorization": "Basic s3cret"}, {"Authorization": "Bearer \xe4"}):
+        assert client.post(result_for(challenge), headers=field)[0] == 401
+    assert server.status(challenge) == "pending"
+    assert client.post(result_for(challenge), headers={"Authorization": "Bearer s3cret"})[0] == 200
