@@ -204,3 +204,14 @@ def running(new_milter):
     yield start
     for server in started:
         server.stop()
+
+
+@pytest.fixture
+def canned(mx):
+    """Have the ACME server give one answer to everything until the test ends."""
+    def answer(text):
+        mx.acme.stop()
+        mx.acme.start("--answer", text)
+    yield answer
+    mx.acme.stop()
+    mx.acme.start()

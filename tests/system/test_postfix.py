@@ -184,17 +184,6 @@ def test_unknown_token_hears_the_acme_servers_words(mx, exchange):
     assert "no challenge has this token" in answer.text
 
 
-@pytest.fixture
-def canned(mx):
-    """Have the ACME server give one answer to everything until the test ends."""
-    def answer(text):
-        mx.acme.stop()
-        mx.acme.start("--answer", text)
-    yield answer
-    mx.acme.stop()
-    mx.acme.start()
-
-
 @pytest.mark.parametrize("canned_answer, code, enhanced, text", [
     ("404:This challenge is not known here", 550, "5.7.1", "This challenge is not known here"),
     ("409:zwölf\r\n250 2.0.0 Ok\x1b[1m", 550, "5.7.1", None),

@@ -10,6 +10,7 @@ CHALLENGE, MANUAL_1 = "contrib/acme-challenge-mail.c", "doc/acme-challenge-mail.
 MANUAL_5, MANUAL_8, SAMPLE = "doc/acme-milter.conf.5", "doc/acme-milter.8", "contrib/acme-milter.conf.sample"
 METRICS = "milter/metrics.c"
 TABLE = '.\\" findings: made by'
+MEMBER = r'\b(?:put|json_object_set)(?:_\w+)?\(\w+, "(\w+)",'
 ROW = r'^    \{\s*"(\w[\w-]*)",'
 
 
@@ -86,13 +87,13 @@ def metrics(tree):
 
 def members(tree):
     """Those of the result object, as the code puts them and as the contract's example shows them."""
-    code = named(tree, RESULT, r'\b(?:put|json_object_set)(?:_\w+)?\(\w+, "(\w+)",')
+    code = named(tree, RESULT, MEMBER)
     example = named(tree, CONTRACT, r'"(\w+)":', "4. The result", "\n5. ")
     yield from differ(RESULT, code, CONTRACT, example)
 
 
 def mdoc(tree):
-    for path in (MANUAL_1, MANUAL_5, MANUAL_8):
+    for path in (name for name in tree.under("doc/") if re.search(r"\.[158]$", name)):
         _, text = tree.tool("mandoc", "-Tlint", "-Wwarning", path)
         for line, what in re.findall(r"^mandoc: [^:]+:(\d+):\d+: (.*)", text, re.M):
             yield path, int(line), what
