@@ -62,15 +62,26 @@ def test_the_debian_package_holds_what_an_administrator_needs(deb, tmp_path):
     run([tree / "usr/sbin/acme-milter", "-n", "-c", tree / "etc/acme-milter.conf"])
 
 
+def test_the_conformance_program_runs_from_its_package(deb, tmp_path):
+    run(["dpkg-deb", "-R", only(deb, "acme-milter-conformance_*.deb"), tmp_path / "tree"])
+    tree = tmp_path / "tree"
+    assert "E-01  must" in run([tree / "usr/bin/acme-milter-conformance", "--list"])
+    for name in ("man/man1/acme-milter-conformance.1.gz", "doc/acme-milter-conformance/endpoint/openapi.yaml",
+                 "doc/acme-milter-conformance/examples/reference-server/acme-reference-server"):
+        assert (tree / "usr/share" / name).is_file(), name
+    assert not list(tree.rglob("__pycache__"))
+
+
 def test_the_package_starts_nothing_by_itself(deb, tmp_path):
     run(["dpkg-deb", "-e", only(deb, "acme-milter_*.deb"), tmp_path / "control"])
     assert "start acme-milter" not in (tmp_path / "control/postinst").read_text()
 
 
 def test_the_rpm_holds_the_same_files(rpm):
-    files = run(["rpm", "-qlp", only(rpm, "*.x86_64.rpm") if os.uname().machine == "x86_64" else only(rpm, "*[!c].rpm")])
+    files = run(["rpm", "-qlp", only(rpm, f"*.{os.uname().machine}.rpm"), only(rpm, "*.noarch.rpm")])
     for name in ("/usr/sbin/acme-milter", "/etc/acme-milter.conf", "/usr/lib/systemd/system/acme-milter.service",
-                 "/usr/lib/sysusers.d/acme-milter.conf"):
+                 "/usr/lib/sysusers.d/acme-milter.conf", "/usr/bin/acme-milter-conformance",
+                 "/usr/share/acme-milter/conformance/acme_conformance/lab.py"):
         assert name in files.splitlines()
 
 
