@@ -130,16 +130,20 @@ static void sleep_ms(long ms)
     nanosleep(&t, NULL);
 }
 
+/* Of the name's first label, or the one behind "_dmarc". */
 static bool is_label(const struct packet *p, const char *label)
 {
-    return p->bytes[HEADER_BYTES] == strlen(label) &&
-           memcmp(p->bytes + HEADER_BYTES + 1, label, strlen(label)) == 0;
+    const unsigned char *at = p->bytes + HEADER_BYTES;
+    if (at[0] == 6 && memcmp(at + 1, "_dmarc", 6) == 0)
+        at += 7;
+    return at[0] == strlen(label) && memcmp(at + 1, label, strlen(label)) == 0;
 }
 
 struct text_row {
     const char *label, *text;
 };
-static const struct text_row texts[] = {{"plain", "v=one"}, {"late", "v=late"}, {"empty", ""}};
+static const struct text_row texts[] = {
+    {"plain", "v=one"}, {"late", "v=late"}, {"empty", ""}, {"dmarc", "v=DMARC1; p=reject"}};
 
 struct maker_row {
     const char *label;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A name server on loopback that answers TXT questions by the first label of the name: "plain", "late",
+ * A name server on loopback that answers TXT questions by the first label of the name, or the one behind
+ * "_dmarc": "plain", "late",
  * "joined", "alias-nx", "servfail" and others; the tables in dns_server.c say what.
  */
 #ifndef DNS_SERVER_H

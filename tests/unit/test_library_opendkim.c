@@ -31,6 +31,7 @@ struct trial {
     DKIM_STAT eoh;
     DKIM_STAT eom;
     int error;
+    int algorithm;
     bool is_passed;
     bool is_test_key;
     unsigned bits;
@@ -128,6 +129,8 @@ static void run(DKIM_LIB *library, struct trial *t)
         t->error = dkim_sig_geterror(signatures[0]);
         t->is_passed = DKIM_SIG_CHECK(signatures[0]) && t->error == DKIM_SIGERROR_OK;
         t->is_test_key = (dkim_sig_getflags(signatures[0]) & DKIM_SIGFLAG_TESTKEY) != 0;
+        dkim_alg_t algorithm;
+        t->algorithm = dkim_sig_getsignalg(signatures[0], &algorithm) == DKIM_STAT_OK ? (int)algorithm : -1;
         if (dkim_sig_getkeysize(signatures[0], &t->bits) != DKIM_STAT_OK)
             t->bits = 0;
     }
@@ -153,6 +156,7 @@ static void test_look_up(DKIM_LIB *library)
     t = attempt(library, (struct trial){.folder = "rsa-2048", .answer = DKIM_CBSTAT_TRYAGAIN});
     tap_is_int(t.eoh, DKIM_STAT_CBTRYAGAIN,
                "TRYAGAIN ends all signatures (auth_dkim: keys are looked up before)");
+    tap_is_int(t.eom, DKIM_STAT_BADSIG, "and the end of the mail then says \"bad signature\"");
     t = attempt(library, (struct trial){.folder = "rsa-2048", .answer = DKIM_CBSTAT_ERROR});
     tap_is_int(t.eoh, DKIM_STAT_CBERROR, "ERROR ends all signatures (auth_dkim: the same)");
     t = attempt(library, (struct trial){.folder = "rsa-2048", .copies = 299});
@@ -184,6 +188,23 @@ static void test_leniency(DKIM_LIB *library)
     tap_ok(!t.is_passed && t.eom != DKIM_STAT_OK, "a changed body does not verify");
 }
 
+static void test_algorithms(DKIM_LIB *library)
+{
+    static const char no_from[] =
+        "DKIM-Signature: v=1; a=rsa-sha256; d=example.com; s=s1; h=subject; bh=AAAA; b=AAAA\r\n";
+    struct trial t = attempt(library, (struct trial){.folder = "ed25519"});
+    tap_ok(t.is_passed && t.algorithm == DKIM_SIGN_ED25519SHA256, "Ed25519 verifies");
+    tap_is_int(t.bits, 0, "and its key has no bits (signature_verifier)");
+    t = attempt(library, (struct trial){.folder = "rsa-sha1"});
+    tap_is_int(t.algorithm, DKIM_SIGN_RSASHA1, "rsa-sha1 is algorithm 0, like one that is not known");
+    t = attempt(library, (struct trial){.folder = "key-revoked"});
+    tap_is_int(t.error, DKIM_SIGERROR_KEYREVOKED, "an empty p= (key_record)");
+    t = attempt(library, (struct trial){.folder = "key-not-der"});
+    tap_ok(!t.is_passed && t.error != DKIM_SIGERROR_OK, "a key that is none (key_size)");
+    t = attempt(library, (struct trial){.folder = "rsa-2048", .extra = no_from});
+    tap_is_int(t.error, DKIM_SIGERROR_INVALID_H, "11: h= without From (dkim-coverage-core)");
+}
+
 /* Never used by us: mailbox reads the author. */
 static void test_mail_parse(void)
 {
@@ -191,9 +212,21 @@ static void test_mail_parse(void)
         const char *text;
         const char *domain;
     } rows[] = {
-        {"x <a@evil.test> <b@good.test>", "evil.test"}, {"a@evil.test, b@good.test", "evil.test"},
-        {"\"x <a@evil.test>\"@good.test", "good.test"}, {"a@good.test>", "good.test>"},
+        {"x <a@evil.test> <b@good.test>", "evil.test"},
+        {"a@evil.test, b@good.test", "evil.test"},
+        {"\"x <a@evil.test>\"@good.test", "good.test"},
+        {"a@good.test>", "good.test>"},
         {"Alice <a@good.test>", "good.test"},
+        {"a@good.test\r\n b@evil.test", "evil.test"},
+        {"x: a@good.test, b@evil.test;", "good.test"},
+        {"<@evil.test:a@good.test>", "good.test"},
+        {"a@good.test (<b@evil.test>)", "good.test"},
+        {"\"a\\\"b\"@good.test", "good.test"},
+        {"<a@b.test@good.test>", "good.test"},
+        {"a@good.test.", "good.test."},
+        {"undisclosed:;", NULL},
+        {"", NULL},
+        {"<>", NULL},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         unsigned char text[128];
@@ -214,6 +247,7 @@ int main(void)
            "SHA-256 and Ed25519 are built in");
     test_look_up(library);
     test_leniency(library);
+    test_algorithms(library);
     test_mail_parse();
     dkim_close(library);
     return tap_done();

@@ -9,11 +9,17 @@
 #include <sys/types.h>
 #include <unistd.h>
 
+#include <arpa/inet.h>
 #include <arpa/nameser.h>
 #include <netinet/in.h>
 #include <opendmarc/dmarc.h>
 
+#include "dns_server.h"
 #include "tap.h"
+
+/* Exported, and in no header that is installed. */
+int opendmarc_get_tld(u_char *domain, u_char *tld, size_t tld_len);
+u_char *opendmarc_util_cleanup(u_char *str, u_char *buf, size_t buflen);
 
 #define ROWS(table) (sizeof(table) / sizeof((table)[0]))
 #define LIST_FILE   "/usr/share/publicsuffix/public_suffix_list.dat"
@@ -279,6 +285,7 @@ static const struct from_row from_rows[] = {
     {"x <a@evil.example> <b@good.example>", "good.example"},
     {"a@good.example (<b@evil.example>)", "evil.example"},
     {"a@good.example>", "good.example>"},
+    {"\"a\\\"b\"@good.example", "b"},
 };
 
 static void test_from_fields(void)
@@ -310,6 +317,62 @@ static void test_u_labels(void)
     (void)opendmarc_policy_connect_shutdown(ctx);
 }
 
+/* 21 and the table: organisational domains by the library itself, with the list. */
+static void test_org_domains(void)
+{
+    static const struct {
+        const char *domain, *want;
+    } rows[] = {
+        {"mail.example.com", "example.com"},    {"a.github.io", "github.io"},       {"x.y.ck", "y.ck"},
+        {"a.b.c.kawasaki.jp", "c.kawasaki.jp"}, {"example.co.uk", "example.co.uk"},
+    };
+    for (size_t i = 0; i < ROWS(rows); i++) {
+        unsigned char got[TEXT_BYTES] = "";
+        struct text domain = text(rows[i].domain);
+        (void)opendmarc_get_tld(domain.bytes, got, sizeof got);
+        tap_is_string((const char *)got, rows[i].want, rows[i].domain);
+    }
+}
+
+/* 28: upstream 1.4.2 writes behind a buffer that is filled to its end; Debian's does not. */
+static void test_cleanup(void)
+{
+    unsigned char out[8] = "";
+    struct text seven = text("1234567"), eight = text("12345678");
+    tap_ok(opendmarc_util_cleanup(seven.bytes, out, sizeof out) != NULL, "28: one byte is left for the end");
+    tap_ok(opendmarc_util_cleanup(eight.bytes, out, sizeof out) == NULL, "28: none is left: refused");
+}
+
+static int query(const char *domain)
+{
+    DMARC_POLICY_T *ctx = connect_init();
+    struct text d = text(domain);
+    int got = opendmarc_policy_query_dmarc(ctx, d.bytes);
+    (void)opendmarc_policy_connect_shutdown(ctx);
+    return got;
+}
+
+/* 22: its own look-ups, which we never let it do. */
+static void test_look_ups(OPENDMARC_LIB_T *options)
+{
+    struct dns_server server;
+    if (!dns_server_start(&server, 0)) {
+        tap_skip("22: look-ups of the library", "no loopback");
+        return;
+    }
+    options->nscount = 1;
+    options->nsaddr_list[0] = (struct sockaddr_in){.sin_family = AF_INET,
+                                                   .sin_port = htons((unsigned short)server.port),
+                                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    tap_is_int(opendmarc_policy_library_init(options), DMARC_PARSE_OKAY, "starts with a name server");
+    tap_is_int(query("dmarc.com"), DMARC_PARSE_OKAY, "22: a record");
+    tap_is_int(query("nx.com"), DMARC_DNS_ERROR_NO_RECORD, "22: none");
+    tap_is_int(query("servfail.nx.com"), DMARC_DNS_ERROR_NO_RECORD, "22: SERVFAIL, then none: told as none");
+    tap_is_int(query("servfail.dmarc.com"), DMARC_PARSE_OKAY,
+               "22: SERVFAIL, then the parent's: the parent's");
+    dns_server_stop(&server);
+}
+
 int main(void)
 {
     OPENDMARC_LIB_T options;
@@ -332,6 +395,9 @@ int main(void)
     tap_is_int(opendmarc_policy_library_init(&options), DMARC_PARSE_OKAY, "starts with the list");
     test_verdicts("with the list");
     test_lists(true);
+    test_org_domains();
+    test_cleanup();
+    test_look_ups(&options);
     (void)opendmarc_policy_library_shutdown(&options);
     return tap_done();
 }
