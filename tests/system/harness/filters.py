@@ -2,8 +2,10 @@
 """Other milters, as a CA's Postfix may have them before ours: they verify with the DNS of the tests, add their fields,
 and refuse nothing."""
 import os
+import shutil
 
 from .process import Process, unix_socket_answers, with_bound
+from .signer import CHALLENGE_FIELDS
 
 NO_HOST_OF_OURS = "192.0.2.1"  # these programs trust mail from loopback unless somebody else is named
 
@@ -43,6 +45,25 @@ class Opendkim(Filter):
     def start(self):
         self.conf.write_text(f"Mode v\nSyslog no\nUserID opendkim\nUMask 000\nSocket local:{self.socket}\nAlwaysAddARHeader yes\n"
                              f"Nameservers {self.dns.host}\nAuthservID {self.authserv_id}\nInternalHosts {self.hosts}\n")
+        self.run(["opendkim", "-f", "-x", self.conf])
+
+
+class OpendkimSigner(Filter):
+    """Signs what `domain` sends, with all the fields that RFC 8823 lists for a challenge, there or not."""
+
+    def __init__(self, folder, dns, domain, selector, key):
+        super().__init__(folder, "opendkim-signer", "opendkim", dns, domain)
+        self.selector, self.key = selector, self.folder / "key.pem"
+        self.key.write_bytes(key.pem)
+        self.key.chmod(0o600)
+        shutil.chown(self.key, "opendkim", "opendkim")
+        self.hosts.write_text("127.0.0.1\n")
+
+    def start(self):
+        fields = ",".join(CHALLENGE_FIELDS).lower()
+        self.conf.write_text(f"Mode s\nSyslog no\nUserID opendkim\nUMask 000\nSocket local:{self.socket}\nInternalHosts {self.hosts}\n"
+                             f"Domain {self.authserv_id}\nSelector {self.selector}\nKeyFile {self.key}\n"
+                             f"Canonicalization relaxed/relaxed\nSignHeaders {fields}\nOversignHeaders {fields}\n")
         self.run(["opendkim", "-f", "-x", self.conf])
 
 
