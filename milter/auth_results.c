@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "auth_results.h"
 
-enum { COMMENT_DEPTH_MAX = 16 };
-
 static const char *word(enum auth_result result)
 {
     const char *name = name_table_name(auth_result_names, (int)result);
@@ -26,12 +24,12 @@ bool auth_results_append(const struct reply_record *record, const char *authserv
 /* Skips white space and comments; a comment that never ends takes everything. */
 static size_t skip_cfws(struct span s, size_t at)
 {
-    unsigned depth = 0;
+    size_t depth = 0;
     for (; at < s.len; at++) {
         char c = s.data[at];
         if (c == '\\' && depth > 0)
             at++;
-        else if (c == '(' && depth < COMMENT_DEPTH_MAX)
+        else if (c == '(')
             depth++;
         else if (c == ')' && depth > 0)
             depth--;
@@ -43,14 +41,16 @@ static size_t skip_cfws(struct span s, size_t at)
 
 bool auth_results_claims(struct span field_body, const char *authserv_id)
 {
-    size_t from = skip_cfws(field_body, 0);
-    bool is_quoted = from < field_body.len && field_body.data[from] == '"';
-    size_t to = from += is_quoted;
-    while (to < field_body.len) {
-        char c = field_body.data[to];
-        if (is_quoted ? c == '"' : byte_is_blank(c) || c == ';' || c == '(' || c == '\r' || c == '\n')
-            break;
-        to++;
+    size_t at = skip_cfws(field_body, 0);
+    bool is_quoted = at < field_body.len && field_body.data[at] == '"';
+    at += is_quoted;
+    for (; *authserv_id != '\0'; authserv_id++, at++) {
+        at += is_quoted && at < field_body.len && field_body.data[at] == '\\';
+        if (at >= field_body.len || byte_to_lower(field_body.data[at]) != byte_to_lower(*authserv_id))
+            return false;
     }
-    return span_equal_nocase(span_slice(field_body, from, to), span_from_string(authserv_id));
+    if (at == field_body.len)
+        return true;
+    char c = field_body.data[at];
+    return is_quoted ? c == '"' : byte_is_blank(c) || c == ';' || c == '(' || c == '\r' || c == '\n';
 }

@@ -107,9 +107,10 @@ static int library_answer(enum auth_policy policy, bool has_passed)
     }
 }
 
-/* The order matters: the record comes before the signature, or its adkim= is not minded. */
-static bool library_agrees(DMARC_POLICY_T *ctx, const struct auth_dmarc_check *check,
-                           const struct auth_dmarc_facts *facts)
+/* The order matters: the record comes before the signature, or its adkim= is not minded. OUTCOME_REJECTED:
+ * the library reads another thing. */
+static enum outcome compare_with_library(DMARC_POLICY_T *ctx, const struct auth_dmarc_check *check,
+                                         const struct auth_dmarc_facts *facts)
 {
     char text[LIBRARY_RECORD_BYTES];
     const char *policy = name_table_name(auth_policy_names, (int)facts->policy);
@@ -118,14 +119,17 @@ static bool library_agrees(DMARC_POLICY_T *ctx, const struct auth_dmarc_check *c
                    facts->is_strict ? "s" : "r");
     struct library_text record = library_text(text), author = library_text(check->author.name);
     struct library_text selector = library_text("s"), reason = library_text("pass");
-    if (opendmarc_policy_store_from_domain(ctx, author.bytes) != DMARC_PARSE_OKAY ||
-        opendmarc_policy_store_dmarc(ctx, record.bytes, author.bytes, NULL) != DMARC_PARSE_OKAY)
-        return false;
-    if (has_passed &&
-        opendmarc_policy_store_dkim(ctx, author.bytes, selector.bytes, DMARC_POLICY_DKIM_OUTCOME_PASS,
-                                    reason.bytes) != DMARC_PARSE_OKAY)
-        return false;
-    return opendmarc_get_policy_to_enforce(ctx) == library_answer(facts->policy, has_passed);
+    OPENDMARC_STATUS_T status = opendmarc_policy_store_from_domain(ctx, author.bytes);
+    if (status == DMARC_PARSE_OKAY)
+        status = opendmarc_policy_store_dmarc(ctx, record.bytes, author.bytes, NULL);
+    if (status == DMARC_PARSE_OKAY && has_passed)
+        status = opendmarc_policy_store_dkim(ctx, author.bytes, selector.bytes,
+                                             DMARC_POLICY_DKIM_OUTCOME_PASS, reason.bytes);
+    if (status == DMARC_PARSE_ERROR_NO_ALLOC)
+        return OUTCOME_INTERNAL;
+    bool is_same = status == DMARC_PARSE_OKAY &&
+                   opendmarc_get_policy_to_enforce(ctx) == library_answer(facts->policy, has_passed);
+    return is_same ? OUTCOME_OK : OUTCOME_REJECTED;
 }
 
 static enum outcome ask_library(const struct auth_dmarc_check *check, struct auth_dmarc_facts *facts)
@@ -134,13 +138,14 @@ static enum outcome ask_library(const struct auth_dmarc_check *check, struct aut
     DMARC_POLICY_T *ctx = opendmarc_policy_connect_init(address.bytes, 0);
     if (ctx == NULL)
         return OUTCOME_INTERNAL;
-    if (!library_agrees(ctx, check, facts)) {
+    enum outcome outcome = compare_with_library(ctx, check, facts);
+    if (outcome == OUTCOME_REJECTED) {
         facts->result = AUTH_RESULT_PERMERROR;
         facts->is_broken = true;
         (void)snprintf(facts->detail, sizeof facts->detail, "libopendmarc disagrees");
     }
     (void)opendmarc_policy_connect_shutdown(ctx);
-    return OUTCOME_OK;
+    return outcome == OUTCOME_INTERNAL ? OUTCOME_INTERNAL : OUTCOME_OK;
 }
 
 static void take_result(const struct policy_discovery_result *found, struct auth_dmarc_facts *facts)
