@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """acme-milter-conformance: the reference server and the receiver of doc/endpoint behave, and each fault is found."""
+import concurrent.futures
+import contextlib
 import re
 import shlex
 import sqlite3
@@ -54,12 +56,20 @@ def token(tmp_path_factory):
     return path
 
 
+@contextlib.contextmanager
+def new_folder():
+    made = Folder("conf")
+    (made.path / "state").mkdir()
+    try:
+        yield made.path
+    finally:
+        made.remove()
+
+
 @pytest.fixture
 def folder():
-    folder = Folder("conf")
-    (folder.path / "state").mkdir()
-    yield folder.path
-    folder.remove()
+    with new_folder() as path:
+        yield path
 
 
 def provider(folder, *commands):
@@ -122,11 +132,24 @@ def test_the_reference_servers_own_commands_provide(folder):
     assert (done.returncode, set(outcomes(done).values())) == (0, {"holds"}), done.stdout
 
 
-@pytest.mark.parametrize("rule", RULES)
-def test_a_server_with_one_fault_breaks_one_rule(folder, key, token, rule):
+def run_with_fault(rule, key, token):
     theirs, ours = signed(key, token) if rule in NEEDS_KEY else ([], [])
-    with Server(folder, rule, *theirs) as server:
-        done = run(server.endpoint, *provider(folder), *ours)
+    with new_folder() as folder, Server(folder, rule, *theirs) as server:
+        return run(server.endpoint, *provider(folder), *ours)
+
+
+@pytest.fixture(scope="module")
+def runs_with_fault(request, key, token):
+    """Rule -> the run against the server that breaks it. All that are wanted, some at once: most of it is waiting."""
+    wanted = [item.callspec.params["rule"] for item in request.session.items
+              if getattr(item, "function", None) is test_a_server_with_one_fault_breaks_one_rule]
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        yield {rule: pool.submit(run_with_fault, rule, key, token) for rule in wanted}
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_a_server_with_one_fault_breaks_one_rule(runs_with_fault, rule):
+    done = runs_with_fault[rule].result()
     found = outcomes(done)
     assert [name for name, outcome in found.items() if outcome == "BROKEN"] == [rule], done.stdout
     is_must = f"\n{rule}  must" in "\n" + run("--list").stdout

@@ -14,10 +14,6 @@ import sys
 import threading
 from pathlib import Path
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-
 PROGRAM = Path(__file__).resolve().parents[3] / "contrib" / "reference-server" / "acme-reference-server"
 AT_ONCE = 8  # as many as the rules post at once
 FAULTS = {}
@@ -387,6 +383,7 @@ def opens(name, believes):
 
 
 def is_signed_by(key, jws):
+    from cryptography.exceptions import InvalidSignature
     try:
         key.verify(ref.unb64url(jws["signature"]), (jws["protected"] + "." + jws["payload"]).encode())
         return True
@@ -395,14 +392,17 @@ def is_signed_by(key, jws):
 
 
 def own_key():
-    return serialization.load_pem_public_key(Path(options.evidence_key).read_bytes())
+    from cryptography.hazmat.primitives.serialization import load_pem_public_key
+    return load_pem_public_key(Path(options.evidence_key).read_bytes())
 
 
 def public_key_of(jwk):
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
     return Ed25519PublicKey.from_public_bytes(ref.unb64url(jwk["x"]))
 
 
 def is_own_kid(header):
+    from cryptography.hazmat.primitives import serialization
     raw = own_key().public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
     jwk = b'{"crv":"Ed25519","kty":"OKP","x":"%s"}' % ref.b64url(raw).encode()
     return header["kid"] == ref.b64url(hashlib.sha256(jwk).digest())
