@@ -42,6 +42,10 @@ void session_free(struct session *s);
 void session_connect(struct session *s, const char *client_name, const char *client_address);
 void session_helo(struct session *s, const char *helo);
 
+/* Whether the MTA of the connection lets us add and change fields and remove recipients. Until told: it does.
+ */
+void session_allow_edits(struct session *s, bool is_allowed);
+
 /* A mail begins. Takes the reference to runtime. mail_from: as in MAIL FROM, with or without angle brackets.
  */
 void session_begin(struct session *s, struct runtime *runtime, const char *mail_from);

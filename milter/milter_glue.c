@@ -35,10 +35,23 @@ struct connection {
     bool is_decided;     /* session_wants_message was asked about this mail */
 };
 
-static const unsigned long wanted_steps = SMFIP_NOUNKNOWN | SMFIP_NR_CONN | SMFIP_NR_HELO | SMFIP_NR_MAIL |
-                                          SMFIP_NR_RCPT | SMFIP_NR_HDR | SMFIP_NR_EOH | SMFIP_NR_BODY |
-                                          SMFIP_HDR_LEADSPC;
-static const unsigned long wanted_actions = SMFIF_ADDHDRS | SMFIF_CHGHDRS | SMFIF_DELRCPT | SMFIF_SETSYMLIST;
+static const unsigned long no_reply_steps = SMFIP_NR_CONN | SMFIP_NR_HELO | SMFIP_NR_MAIL | SMFIP_NR_RCPT |
+                                            SMFIP_NR_HDR | SMFIP_NR_EOH | SMFIP_NR_BODY;
+static const unsigned long other_steps = SMFIP_NOUNKNOWN | SMFIP_HDR_LEADSPC;
+enum {
+    NEEDED_ACTIONS = SMFIF_ADDHDRS | SMFIF_CHGHDRS | SMFIF_DELRCPT,
+    WANTED_ACTIONS = NEEDED_ACTIONS | SMFIF_SETSYMLIST,
+};
+
+/*
+ * Before version 4 an MTA has no step DATA, and a mail for others is left at its first field. libmilter
+ * offers "no reply" for these too, but then it never says that we left.
+ */
+static unsigned long choose_steps(unsigned long offered)
+{
+    bool has_data = (offered & SMFIP_NODATA) != 0;
+    return offered & (has_data ? no_reply_steps | other_steps : other_steps);
+}
 
 struct runtime *milter_glue_runtime(void)
 {
@@ -97,8 +110,9 @@ static sfsistat on_negotiate(SMFICTX *ctx, unsigned long f0, unsigned long f1, u
     struct connection *c = connection_of(ctx);
     if (c == NULL)
         return SMFIS_REJECT;
-    c->steps = f1 & wanted_steps;
-    *pf0 = f0 & wanted_actions;
+    c->steps = choose_steps(f1);
+    session_allow_edits(c->session, (f0 & NEEDED_ACTIONS) == NEEDED_ACTIONS);
+    *pf0 = f0 & WANTED_ACTIONS;
     *pf1 = c->steps;
     *pf2 = 0;
     *pf3 = 0;
@@ -327,7 +341,7 @@ static bool register_callbacks(void)
     struct smfiDesc callbacks = {
         .xxfi_name = (char[]){"acme-milter"},
         .xxfi_version = SMFI_VERSION,
-        .xxfi_flags = wanted_actions,
+        .xxfi_flags = WANTED_ACTIONS,
         .xxfi_connect = on_connect,
         .xxfi_helo = on_helo,
         .xxfi_envfrom = on_envelope_from,

@@ -45,6 +45,11 @@ void session_helo(struct session *s, const char *helo)
     hold(s, &s->helo, helo);
 }
 
+void session_allow_edits(struct session *s, bool is_allowed)
+{
+    s->cannot_edit = !is_allowed;
+}
+
 static struct span without_brackets(const char *path)
 {
     struct span span = span_trim(span_from_string(path));
@@ -123,6 +128,10 @@ bool session_wants_message(struct session *s, struct session_outcome *outcome)
     if (s->recipient_count == 0 && !s->is_out_of_memory) {
         metrics_count_event(s->runtime->metrics, METRICS_EVENT_PASSED_THROUGH);
         return false;
+    }
+    if (s->cannot_edit) {
+        log_write(LOG_LEVEL_ERROR, "mta reason=actions");
+        return put_off(s, outcome, "4.3.5", "The mail server is set up wrong. The mail will be tried again.");
     }
     if (s->runtime->is_stopping) {
         log_write(LOG_LEVEL_INFO, "put-off reason=stopping");

@@ -49,6 +49,7 @@ struct session {
     char *recipients[SESSION_RECIPIENTS_MAX]; /* the challenge addresses, as the MTA gave them */
     size_t recipient_count;
     bool has_other_recipients;
+    bool cannot_edit; /* of the connection's MTA */
     bool is_out_of_memory;
     bool is_counted; /* in runtime->replies_under_way */
     struct session_reply *reply;
