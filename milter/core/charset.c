@@ -87,9 +87,10 @@ bool charset_is_native(struct span name)
 static enum outcome append_utf8(struct span bytes, struct strbuf *out)
 {
     size_t from = 0;
-    for (size_t at = utf8_skip_printable(bytes, 0); at < bytes.len; at = utf8_skip_printable(bytes, at)) {
+    for (size_t at = 0; at < bytes.len;) {
         uint32_t code;
-        size_t len = utf8_decode(bytes, at, &code);
+        bool is_ascii = (unsigned char)bytes.data[at] < 0x80;
+        size_t len = is_ascii ? 1 : utf8_decode(bytes, at, &code);
         if (len > 0) {
             at += len;
             continue;

@@ -302,33 +302,38 @@ struct delimiter {
     bool is_closing;
 };
 
-/* Reads the delimiter whose "--" stands at dashes. */
-static bool read_delimiter(struct span body, size_t dashes, struct span boundary, struct delimiter *d)
+/* "CRLF--boundary". Searched for as a whole: a body of other delimiters costs no more than one of text. */
+struct delimiter_text {
+    char bytes[sizeof "\r\n--" + MIME_BOUNDARY_MAX_BYTES];
+    size_t len;
+};
+
+/* Reads the rest of a delimiter line whose boundary ends at offset at. */
+static bool read_delimiter(struct span body, size_t at, struct delimiter *d)
 {
-    size_t at = dashes + 2 + boundary.len;
-    if (!span_equal(span_slice(body, dashes + 2, at), boundary))
-        return false;
     d->is_closing = span_equal(span_slice(body, at, at + 2), SPAN_LITERAL("--"));
     at += d->is_closing ? 2 : 0;
     while (at < body.len && byte_is_blank(body.data[at]))
         at++;
-    if (at < body.len && span_find(body, at, SPAN_LITERAL("\r\n")) != at)
+    if (at < body.len && !span_equal(span_slice(body, at, at + 2), SPAN_LITERAL("\r\n")))
         return false;
     d->end = at < body.len ? at + 2 : at;
     return true;
 }
 
 /* The next delimiter line at or after from. */
-static bool find_delimiter(struct span body, size_t from, struct span boundary, struct delimiter *d)
+static bool find_delimiter(struct span body, size_t from, const struct delimiter_text *text,
+                           struct delimiter *d)
 {
+    struct span whole = {text->bytes, text->len};
+    struct span at_start = span_slice(whole, 2, whole.len);
     d->start = 0;
-    if (from == 0 && span_equal(span_slice(body, 0, 2), SPAN_LITERAL("--")) &&
-        read_delimiter(body, 0, boundary, d))
+    if (from == 0 && span_equal(span_slice(body, 0, at_start.len), at_start) &&
+        read_delimiter(body, at_start.len, d))
         return true;
-    for (size_t at = span_find(body, from, SPAN_LITERAL("\r\n--")); at < body.len;
-         at = span_find(body, at + 2, SPAN_LITERAL("\r\n--"))) {
+    for (size_t at = span_find(body, from, whole); at < body.len; at = span_find(body, at + 2, whole)) {
         d->start = at;
-        if (read_delimiter(body, at + 2, boundary, d))
+        if (read_delimiter(body, at + whole.len, d))
             return true;
     }
     return false;
@@ -337,13 +342,14 @@ static bool find_delimiter(struct span body, size_t from, struct span boundary, 
 bool mime_entity_next_part(const struct mime_entity *multipart, size_t *at, struct span *part)
 {
     struct span body = multipart->body;
-    struct span boundary = span_from_string(multipart->boundary);
+    struct delimiter_text text;
     struct delimiter opening, closing;
-    if (*at >= body.len || !find_delimiter(body, *at, boundary, &opening) || opening.is_closing)
+    text.len = (size_t)snprintf(text.bytes, sizeof text.bytes, "\r\n--%s", multipart->boundary);
+    if (*at >= body.len || !find_delimiter(body, *at, &text, &opening) || opening.is_closing)
         return false;
     /* An empty part's closing delimiter may begin with the CRLF that ends the opening one. */
     size_t from = opening.end >= 2 ? opening.end - 2 : 0;
-    bool is_closed = find_delimiter(body, from, boundary, &closing);
+    bool is_closed = find_delimiter(body, from, &text, &closing);
     size_t end = is_closed ? closing.start : body.len;
     *part = span_slice(body, opening.end, end > opening.end ? end : opening.end);
     *at = end;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base64.h"
+#include "utf8.h"
 
 enum { DASHES_MIN = 1, DASHES_MAX = 8, DIGEST_TEXT_MAX_BYTES = 256, BLOCKS_MAX = 64 };
 
@@ -53,31 +54,18 @@ static struct span unquote(struct span s, bool *is_quoted)
     return s;
 }
 
-/* What mail programs make of hyphens: U+2010 to U+2015, U+2212 and U+FE58, U+FE63, U+FF0D. */
-static const char *const dashes[] = {
-    "-",
-    "\xe2\x80\x90",
-    "\xe2\x80\x91",
-    "\xe2\x80\x92",
-    "\xe2\x80\x93",
-    "\xe2\x80\x94",
-    "\xe2\x80\x95",
-    "\xe2\x88\x92",
-    "\xef\xb9\x98",
-    "\xef\xb9\xa3",
-    "\xef\xbc\x8d",
-};
-
-enum { DASHES = sizeof dashes / sizeof dashes[0] };
+/* What mail programs make of hyphens. */
+static bool is_dash(uint32_t code)
+{
+    return code == '-' || (code >= 0x2010 && code <= 0x2015) || code == 0x2212 || code == 0xfe58 ||
+           code == 0xfe63 || code == 0xff0d;
+}
 
 static size_t dash_len(struct span s, size_t at)
 {
-    for (size_t i = 0; i < DASHES; i++) {
-        struct span dash = span_from_string(dashes[i]);
-        if (span_equal(span_slice(s, at, at + dash.len), dash))
-            return dash.len;
-    }
-    return 0;
+    uint32_t code;
+    size_t len = at < s.len ? utf8_decode(s, at, &code) : 0;
+    return len > 0 && is_dash(code) ? len : 0;
 }
 
 /* Removes a run of dashes from the front; the number of them. */
@@ -117,6 +105,8 @@ static struct line read_line(struct span raw)
 {
     struct line line = {.kind = LINE_KIND_OTHER};
     line.text = unquote(raw, &line.is_quoted);
+    if (span_find(line.text, 0, SPAN_LITERAL("ACME RESPONSE")) == line.text.len)
+        return line; /* as nearly every line of a mail */
     if (is_marker(line.text, SPAN_LITERAL("BEGIN ACME RESPONSE"), &line.has_changed_dashes))
         line.kind = LINE_KIND_BEGIN;
     else if (is_marker(line.text, SPAN_LITERAL("END ACME RESPONSE"), &line.has_changed_dashes))

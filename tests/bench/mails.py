@@ -2,7 +2,7 @@
 """The mails of the measurements, signed by python3-dkim."""
 import base64
 
-from lab import HERE  # noqa: F401  (finds the harness)
+from lab import HERE
 from harness import mail
 from harness.signer import REPLY_FIELDS, Key, sign
 
@@ -14,6 +14,8 @@ DIGEST = "AjXW0h9_4YMP6Sv-9tKQNUrapI0us7ayBn0nCGOkUsk"
 CHALLENGE = {"identifier": f"alice@{AUTHOR_DOMAIN}", "from": CHALLENGE_ADDRESS, "tokenPart1": TOKEN,
              "messageId": "<challenge.1@ca.example>"}
 LARGE_BYTES = 256 * 1024 - 8192
+SIGNED_AT = 1764000000
+FIXED = {"Date": "Mon, 24 Nov 2025 16:00:00 +0000", "Message_ID": "<1@author.example>"}
 
 QUOTED = "".join(f"> {line}\n" for line in (
     "This is an automatically generated message from the certificate authority ca.example.",
@@ -23,7 +25,7 @@ QUOTED = "".join(f"> {line}\n" for line in (
 
 def plain_reply(**changes):
     """About 3 kB, as a mail provider hands it over."""
-    made = mail.reply(CHALLENGE, DIGEST, **changes)
+    made = mail.reply(CHALLENGE, DIGEST, **FIXED, **changes)
     if "body" not in changes:
         made.body = "Hello,\n\nthe answer is below.\n\n" + mail.block(DIGEST) + "\nOn Tuesday the CA wrote:\n" + QUOTED
     received = ("from out.author.example (out.author.example [192.0.2.1])\n\tby mx.ca.example (Postfix) with ESMTPS "
@@ -34,14 +36,22 @@ def plain_reply(**changes):
 
 
 class Signer:
+    """With keys of tests/data and one time of signing, so that its mails are the same in each run."""
+
     def __init__(self):
-        self.keys = {"rsa": Key(), "ed": Key("ed25519")}
-        self.records = {f"{name}._domainkey.{AUTHOR_DOMAIN}": key.txt() for name, key in self.keys.items()}
+        self.keys, self.records = {}, {}
+        self.add("rsa", "rsa2048")
+        self.add("ed", "ed25519", "ed25519")
         self.records[f"_dmarc.{AUTHOR_DOMAIN}"] = "v=DMARC1; p=reject; adkim=s; rua=mailto:dmarc@author.example"
+
+    def add(self, selector, file, kind="rsa"):
+        pem = (HERE.parent / "data" / "keys" / f"{file}.pem").read_bytes()
+        self.keys[selector] = Key(kind, pem=pem)
+        self.records[f"{selector}._domainkey.{AUTHOR_DOMAIN}"] = self.keys[selector].txt()
 
     def sign(self, made, selector="rsa", fields=REPLY_FIELDS):
         data = made if isinstance(made, bytes) else made.bytes()
-        return sign(data, self.keys[selector], AUTHOR_DOMAIN, selector, fields=fields)
+        return sign(data, self.keys[selector], AUTHOR_DOMAIN, selector, fields=fields, tags={"t": SIGNED_AT})
 
 
 def other_mail():

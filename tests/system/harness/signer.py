@@ -22,12 +22,14 @@ def _openssl(*command, stdin=None):
 
 
 class Key:
-    """A key pair. `kind` is rsa or ed25519."""
+    """A key pair. `kind` is rsa or ed25519; `pem` one that is there already."""
 
-    def __init__(self, kind="rsa", bits=2048):
+    def __init__(self, kind="rsa", bits=2048, pem=None):
         self.kind = kind
         self.bits = bits if kind == "rsa" else None
-        if kind == "rsa":
+        if pem is not None:
+            self.pem = _openssl("pkey", "-traditional", stdin=pem) if kind == "rsa" else pem
+        elif kind == "rsa":
             self.pem = _openssl("genrsa", "-traditional", str(bits))
         else:
             self.pem = _openssl("genpkey", "-algorithm", "ed25519")
