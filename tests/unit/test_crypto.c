@@ -6,6 +6,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <openssl/bio.h>
+#include <openssl/evp.h>
+#include <openssl/x509.h>
+
 #include "tap.h"
 
 enum { PATH_BYTES = 4096, ERROR_BYTES = 256 };
@@ -229,6 +233,62 @@ static void test_verification(void)
            error);
 }
 
+static EVP_PKEY *decode(const unsigned char *bytes, int len, EVP_PKEY **out, size_t *left)
+{
+    BIO *bio = BIO_new_mem_buf(bytes, len);
+    EVP_PKEY *key = d2i_PUBKEY_bio(bio, out);
+    *left = BIO_ctrl_pending(bio);
+    BIO_free(bio);
+    return key;
+}
+
+/* A new key's public half as DER; of 4 bytes more than *len, which are 0. */
+static unsigned char *make_public_key(int *len)
+{
+    EVP_PKEY *key = EVP_PKEY_Q_keygen(NULL, NULL, "RSA", (size_t)1024);
+    unsigned char *der = NULL;
+    *len = i2d_PUBKEY(key, &der);
+    unsigned char *bytes = calloc(1, (size_t)*len + 4);
+    memcpy(bytes, der, (size_t)*len);
+    OPENSSL_free(der);
+    EVP_PKEY_free(key);
+    return bytes;
+}
+
+/* The function of OpenSSL's that libopendkim calls, which is ours here. */
+static void test_decoded_keys(void)
+{
+    int len, other_len;
+    size_t left, rest;
+    unsigned char *bytes = make_public_key(&len);
+    unsigned char *other_bytes = make_public_key(&other_len);
+    EVP_PKEY *first = decode(bytes, len, NULL, &left);
+    EVP_PKEY *again = decode(bytes, len, NULL, &rest);
+    EVP_PKEY *other = decode(other_bytes, other_len, NULL, &rest);
+    tap_ok(first != NULL && first == again && left == 0, "the same bytes are decoded once");
+    tap_ok(other != NULL && EVP_PKEY_eq(first, other) == 0, "another key is another");
+    EVP_PKEY_free(again);
+    again = decode(bytes, len + 4, NULL, &left);
+    tap_ok(again != NULL && EVP_PKEY_eq(first, again) == 1 && left == 4, "what follows the key stays unread");
+    EVP_PKEY_free(again);
+    EVP_PKEY *given = NULL;
+    again = decode(bytes, len, &given, &left);
+    tap_ok(again != NULL && again == given && again != first,
+           "a caller's own variable gets a key of its own");
+    EVP_PKEY_free(again);
+    bytes[len / 2] ^= 1;
+    again = decode(bytes, len, NULL, &left);
+    tap_ok(again != NULL && EVP_PKEY_eq(first, again) == 0, "one bit makes another key");
+    EVP_PKEY_free(again);
+    bytes[0] ^= 1;
+    tap_ok(decode(bytes, len, NULL, &left) == NULL, "what is no key is none");
+    tap_ok(decode(bytes, len, NULL, &left) == NULL, "... nor the second time");
+    EVP_PKEY_free(first);
+    EVP_PKEY_free(other);
+    free(bytes);
+    free(other_bytes);
+}
+
 int main(void)
 {
     test_verification();
@@ -237,5 +297,6 @@ int main(void)
     test_broken_keys();
     test_signatures();
     tap_ok(strncmp(crypto_library_text(), "OpenSSL ", 8) == 0, "%s", crypto_library_text());
+    test_decoded_keys();
     return tap_done();
 }
