@@ -18,7 +18,14 @@
 #include "metrics.h"
 #include "settings.h"
 
+enum runtime_purpose {
+    RUNTIME_PURPOSE_JUDGE = 1, /* -t: nothing is posted and nothing recorded */
+    RUNTIME_PURPOSE_POST,      /* -t -p */
+    RUNTIME_PURPOSE_SERVE,     /* the milter */
+};
+
 struct runtime {
+    enum runtime_purpose purpose;
     struct settings *settings;
     struct resolver *resolver;
     struct auth_dkim *dkim;
@@ -31,12 +38,6 @@ struct runtime {
     atomic_uint references;
     atomic_int replies_under_way;
     atomic_bool is_stopping; /* replies that begin now are put off */
-};
-
-enum runtime_purpose {
-    RUNTIME_PURPOSE_JUDGE = 1, /* -t: nothing is posted and nothing recorded */
-    RUNTIME_PURPOSE_POST,      /* -t -p */
-    RUNTIME_PURPOSE_SERVE,     /* the milter */
 };
 
 /*

@@ -72,7 +72,8 @@ bool session_body(struct session *s, struct span piece);
 void session_judge(struct session *s, void (*progress)(void *context), void *context,
                    struct session_outcome *outcome);
 
-/* After session_judge: the result object, for -t; NULL if there is none. Belongs to the session. */
+/* After session_judge: the result object; NULL if there is none, as of a reject that the milter tells nobody.
+ * Belongs to the session. */
 const char *session_result(const struct session *s);
 enum verdict session_verdict(const struct session *s);
 

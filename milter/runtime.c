@@ -109,6 +109,7 @@ static struct runtime *open_runtime(struct settings *settings, enum runtime_purp
         settings_unref(settings);
         return NULL;
     }
+    r->purpose = purpose;
     r->settings = settings;
     r->metrics = metrics;
     r->references = 1;

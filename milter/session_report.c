@@ -64,10 +64,21 @@ static bool hash_message(struct session_reply *r)
     return ok;
 }
 
+/* A reject that is neither posted nor recorded has no readers; its mail was sent by anyone, at any rate. */
+static bool has_readers(const struct session *s)
+{
+    return s->runtime->purpose != RUNTIME_PURPOSE_SERVE || s->runtime->settings->report_rejects ||
+           s->runtime->evidence_log != NULL || s->reply->record.decision.verdict == VERDICT_PASS;
+}
+
 bool session_report_encode(struct session *s)
 {
     struct session_reply *r = s->reply;
-    if (!hash_message(r) || !result_json_make_id(&r->record, r->record.id))
+    if (!result_json_make_id(&r->record, r->record.id))
+        return false;
+    if (!has_readers(s))
+        return true;
+    if (!hash_message(r))
         return false;
     r->result = result_json_encode(&r->record);
     return r->result != NULL;
@@ -252,6 +263,10 @@ static void post_and_answer(struct session *s, void (*progress)(void *), void *c
     bool is_pass = r->record.decision.verdict == VERDICT_PASS;
     bool is_posted = is_for_server(s);
     char evidence[EVIDENCE_PATH_MAX_BYTES];
+    if (r->result == NULL) {
+        refuse(r, outcome);
+        return;
+    }
     char *body = make_body(s);
     if (body == NULL || !write_evidence(s, body, evidence)) {
         metrics_count_event(s->runtime->metrics, METRICS_EVENT_EVIDENCE_FAILED);

@@ -11,7 +11,7 @@ void session_report_put_off(struct session_outcome *outcome, const char *enhance
 /* The SMTP answer that an answer of the ACME server to a passing reply means. */
 void session_report_map_answer(const struct endpoint_answer *got, struct session_outcome *outcome);
 void session_report_fill_record(struct session *s);
-/* Makes id and result object; false: out of memory. */
+/* Makes the id and, where anybody reads it, the result object; false: out of memory. */
 bool session_report_encode(struct session *s);
 /* Evidence, post and the SMTP answer. is_judged: false after a failure of ours. */
 void session_report_deliver(struct session *s, bool is_judged, void (*progress)(void *context), void *context,

@@ -26,7 +26,7 @@ static void format_author(const struct reply_form *form, char out[static MAILBOX
 /* Each put_* adds a member and returns false when memory is out. */
 static bool put(json_t *object, const char *name, json_t *value)
 {
-    return json_object_set_new(object, name, value) == 0;
+    return json_object_set_new_nocheck(object, name, value) == 0;
 }
 
 /* U+FFFD for each byte that is no part of well-formed UTF-8. */
@@ -42,8 +42,12 @@ static bool append_utf8(struct strbuf *out, struct span s)
     return true;
 }
 
+/* jansson need not look for what is not UTF-8 once more. */
 static json_t *text_value(struct span s)
 {
+    struct span start = span_slice(s, 0, TEXT_MAX_BYTES);
+    if (start.len > 0 && utf8_skip_printable(start, 0) == start.len)
+        return json_stringn_nocheck(start.data, start.len);
     struct strbuf clean;
     strbuf_init(&clean, TEXT_MAX_BYTES);
     /* What goes beyond the limit is cut between two characters. */
@@ -51,7 +55,7 @@ static json_t *text_value(struct span s)
         strbuf_clear(&clean);
         return NULL;
     }
-    json_t *value = json_stringn(strbuf_string(&clean), clean.len);
+    json_t *value = json_stringn_nocheck(strbuf_string(&clean), clean.len);
     strbuf_clear(&clean);
     return value;
 }
