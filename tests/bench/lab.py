@@ -3,6 +3,7 @@
 import ctypes
 import os
 import re
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -65,6 +66,13 @@ class Lab:
         resolv.write_text(f"nameserver {DNS_ADDRESS}\n")
         subprocess.run(["mount", "--bind", resolv, os.path.realpath("/etc/resolv.conf")], check=True)
 
+    def start_slow_dns(self, address):
+        self.start(["/usr/bin/python3", HERE / "slow_dns.py", address, SLOW_MS], "slow-dns", lambda: _is_bound(address))
+
+    def stop(self, process):
+        self.processes.remove(process)
+        process.stop()
+
     def dns_questions(self):
         """How many the resolver was asked so far."""
         out = subprocess.run(["unbound-control", "-c", self.folder.path / "dns" / "unbound.conf", "stats_noreset"],
@@ -78,6 +86,15 @@ class Lab:
             except RuntimeError as error:
                 print(error, file=sys.stderr)
         self.folder.remove()
+
+
+def _is_bound(address):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.bind((address, 53))
+        except OSError:
+            return True
+    return False
 
 
 def _answers(address):

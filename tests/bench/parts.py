@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The measurements themselves; each prints a table."""
+import attack_parts
 import mails
 import peers
 from lab import memory_kb
@@ -119,4 +120,5 @@ def memory(bench):
     print(f"acme-milter grew by {memory_kb(subject.pids) - before} kB over {MANY_REPLIES} replies, after {MANY_REPLIES // 10}\n")
 
 
-ALL = {"ratios": ratios, "latency": latency, "memory": memory}
+ALL = {"ratios": ratios, "latency": latency, "memory": memory, "attacks": attack_parts.attacks, "slow": attack_parts.slow,
+       "instructions": attack_parts.instructions}
