@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The ACME server's end of acme-milter in 60 lines of code: receiver.py SOCKET DATABASE (Python 3.11).
 
-The rest of the ACME server puts a row into the table `challenge` when it sends a challenge mail, and reads its status.
+The rest of the ACME server puts a row into the table `challenge` before it sends a challenge mail, and reads its status.
+Run it under the milter's group and umask 007, so that the milter may connect and nobody else.
 The numbers are the steps of README.md."""
 import base64, hashlib, hmac, http.server, json, socketserver, sqlite3, sys
 from datetime import datetime, timedelta
