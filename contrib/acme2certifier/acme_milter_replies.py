@@ -11,6 +11,8 @@
 Both read acme2certifier's own acme_srv.cfg; README has the section [AcmeMilter].
 """
 import argparse
+import base64
+import datetime
 import hashlib
 import hmac
 import http.server
@@ -24,19 +26,21 @@ import sqlite3
 import sys
 import threading
 import time
-from base64 import urlsafe_b64encode
 from dataclasses import dataclass
 
 CHALLENGE_TYPE = "email-reply-00"
 ERROR = "urn:ietf:params:acme:error:"
 SECTION = "AcmeMilter"
 DEFAULT_STORE = "/var/lib/acme2certifier/acme-milter.sqlite"
-DEFAULT_WAIT = 24 * 3600  # how long a reply may take after the client's POST; no certificate rests on an older one
+DEFAULT_WAIT = 24 * 3600  # how long a reply may take after the client's POST
+LIFETIME = 24 * 3600  # of a challenge, at most: S/MIME Baseline Requirements 3.2.2.4
 KEEP_SECONDS = 7 * 24 * 3600
 WAITING_MAX = 512  # threads, one for each challenge whose client has POSTed and whose reply has not come
 POLL_MAX_SECONDS = 2
 BODY_MAX_BYTES = 256 * 1024
 TOKEN = re.compile(r"[A-Za-z0-9_-]{22,128}")
+ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
+DIGEST = re.compile(r"[A-Za-z0-9_-]{43}")
 
 
 class Problem(Exception):
@@ -96,11 +100,36 @@ def digest_of(token1, token2, thumbprint):
     """As acme2certifier makes it. Its token-part1 stands for 24 bytes, so that clients which join the bytes of the two
     halves instead of their texts come to the same."""
     digest = hashlib.sha256(f"{token1}{token2}.{thumbprint}".encode()).digest()
-    return urlsafe_b64encode(digest).rstrip(b"=").decode()
+    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+
+
+def unb64url(text):
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
 
 
 def same_digest(one, other):
     return hmac.compare_digest(one.encode(), other.encode())
+
+
+def same_mailbox(one, other):
+    """RFC 5321 2.4: only the domain is compared without case. acme2certifier's own rule for mails is laxer."""
+    local1, _, domain1 = one.rpartition("@")
+    local2, _, domain2 = other.rpartition("@")
+    return local1 == local2 and a_labels(domain1) == a_labels(domain2)
+
+
+def a_labels(domain):
+    try:
+        return domain.encode("idna").decode().lower()
+    except UnicodeError:
+        return domain.lower()
+
+
+def seconds_of(when):
+    """Of a time as a database gives it (UTC) or RFC 3339 writes it."""
+    if isinstance(when, str):
+        when = datetime.datetime.fromisoformat(when.replace("Z", "+00:00"))
+    return when.replace(tzinfo=when.tzinfo or datetime.timezone.utc).timestamp()
 
 
 class Acme2certifier:
@@ -118,10 +147,9 @@ class Acme2certifier:
     def store(self):
         return Store(self.setting("store", DEFAULT_STORE))
 
-    def same_mailbox(self, one, other):
-        """By its own rule: no case in either part, the domain as A-labels."""
-        first, second = (self.helper.normalize_email_address(self.logger, text) for text in (one, other))
-        return first is not None and first == second
+    def address(self):
+        """Where its challenge mails are to be answered."""
+        return self.config.get("DEFAULT", "email_address", fallback="")
 
     def _database(self):
         from acme2certifier.acme_srv.challenge import DatabaseChallengeRepository
@@ -132,18 +160,19 @@ class Acme2certifier:
     def challenge(self, token):
         """The challenge that this token-part1 was sent for, as a dict; None if there is none."""
         database, repository = self._database()
-        rows = database.challenges_search("keyauthorization", token, ("name", "type", "keyauthorization"))
+        rows = database.challenges_search("keyauthorization", token, ("name", "type", "keyauthorization", "created_at"))
         # The search is LIKE: case and _ match more than they say.
-        names = [row["name"] for row in rows if row["keyauthorization"] == token and row["type"] == CHALLENGE_TYPE]
-        if len(names) != 1:
+        rows = [row for row in rows if row["keyauthorization"] == token and row["type"] == CHALLENGE_TYPE]
+        if len(rows) != 1:
             return None
+        name = rows[0]["name"]
         found = dict(repository.get_challengeinfo_by_challengename(
-            names[0], ("name", "token", "status__name", "authorization__name", "authorization__value")))
+            name, ("name", "token", "status__name", "authorization__name", "authorization__value")))
         found["status"] = found.pop("status__name", found.get("status"))
         authorization = found.pop("authorization__name", found.get("authorization"))
         (lookup,) = database.authorization_lookup("name", authorization, ("expires",))
-        found["expires"] = lookup["expires"]
-        found["thumbprint"] = self.helper.jwk_thumbprint_get(self.logger, repository.get_account_jwk(names[0]))
+        found["expires"] = min(lookup["expires"] or sys.maxsize, seconds_of(rows[0]["created_at"]) + LIFETIME)
+        found["thumbprint"] = self.helper.jwk_thumbprint_get(self.logger, repository.get_account_jwk(name))
         return found
 
     def decide(self, name, is_right):
@@ -164,13 +193,15 @@ def judge(acme, store, result):
     challenge = acme.challenge(result["tokenPart1"])
     if challenge is None:
         raise Problem(404, "malformed", "no challenge has this token")
-    if not acme.same_mailbox(result["from"], challenge["authorization__value"]):
+    if not same_mailbox(result["from"], challenge["authorization__value"]):
         raise Problem(422, "rejectedIdentifier", "the reply's author is not whom the challenge was sent to")
+    if not same_mailbox(result["challengeAddress"].lower(), acme.address().lower()):
+        raise Problem(422, "malformed", "the reply went to another address than the challenge's")
     counted = store.find(result["tokenPart1"])
     if counted is None:
         if challenge["status"] not in ("pending", "processing"):
             raise Problem(409, "malformed", "this challenge has been answered already")
-        if challenge["expires"] and challenge["expires"] < time.time():
+        if seconds_of(result["receivedAt"]) > challenge["expires"]:
             raise Problem(410, "malformed", "this challenge has expired")
         right = digest_of(result["tokenPart1"], challenge["token"], challenge["thumbprint"])
         counted = store.add(Reply(result["tokenPart1"], result["id"], result["from"], result["digest"],
@@ -190,22 +221,50 @@ def read_result(body, idempotency_key):
         result = json.loads(body)
         if result["version"] != 1 or result["challengeType"] != CHALLENGE_TYPE:
             raise ValueError("another version or challenge type")
-        names = ("id", "verdict") + (("tokenPart1", "digest", "from") if result["verdict"] == "pass" else ())
-        if not all(isinstance(result[name], str) for name in names):
-            raise ValueError("not a string")
-        if result["verdict"] == "pass" and not TOKEN.fullmatch(result["tokenPart1"]):
-            raise ValueError("not a token")
-    except (ValueError, KeyError, TypeError, RecursionError):
+        names = ("challengeAddress", "tokenPart1", "digest", "from", "receivedAt") if result["verdict"] == "pass" else ()
+        for name in ("id", "verdict", *names):
+            result[name].encode()  # a string, and one that UTF-8 can write
+        if not ID.fullmatch(result["id"]):
+            raise ValueError("not an id")
+        if names:
+            seconds_of(result["receivedAt"])
+            if not (TOKEN.fullmatch(result["tokenPart1"]) and DIGEST.fullmatch(result["digest"])):
+                raise ValueError("not a token or a digest")
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise Problem(400, "malformed", "not a result object") from None
     if idempotency_key != f'"{result["id"]}"':
         raise Problem(400, "malformed", "Idempotency-Key is not the result's id")
     return result
 
 
+def open_jws(body, key_file):
+    """The payload of a result that was posted signed (RFC 7515 flattened, EdDSA of RFC 8037)."""
+    from cryptography.exceptions import InvalidSignature
+    from cryptography.hazmat.primitives.serialization import load_pem_public_key
+    with open(key_file, "rb") as file:
+        key = load_pem_public_key(file.read())
+    try:
+        jws = json.loads(body)
+        header = json.loads(unb64url(jws["protected"]))
+        if header["alg"] != "EdDSA" or header["typ"] != "acme-email-reply+json" or "crit" in header:
+            raise ValueError("not a signed result")
+        key.verify(unb64url(jws["signature"]), f"{jws['protected']}.{jws['payload']}".encode())
+        return unb64url(jws["payload"])
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, InvalidSignature):
+        # Not a status that refuses the mail: the milter's key is wrong, its sender is not at fault.
+        raise Problem(403, "unauthorized", "the result's signature does not verify") from None
+
+
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server_version, sys_version = "acme-milter-replies", ""
     timeout = 300
+
+    def do_GET(self):
+        self.close_connection = True  # a body that nobody read may follow
+        self.answer(405, Problem(405, "malformed", "POST is wanted").document)
+
+    do_PUT = do_DELETE = do_PATCH = do_HEAD = do_GET
 
     def do_POST(self):
         try:
@@ -215,6 +274,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         except Exception:  # whatever it is, the sender's MTA is to keep the mail
             self.server.acme.logger.exception("acme-milter: a result could not be judged")
             status, document = 503, Problem(503, "serverInternal", "the ACME server has a problem").document
+        self.answer(status, document)
+
+    def answer(self, status, document):
         data = (json.dumps(document) + "\n").encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/problem+json" if status >= 400 else "application/json")
@@ -230,9 +292,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.close_connection = True  # the body stays unread
             raise Problem(413, "malformed", "Content-Length is missing or larger than any result")
         body = self.rfile.read(int(length))
-        if self.headers.get_content_type() != "application/json":
-            # Not 4xx of the kind that refuses the mail: the milter's configuration is wrong, its sender is not.
-            raise Problem(403, "unauthorized", "application/json is wanted: no EvidenceKeyFile, EndpointFormat native")
+        kind, key_file = self.headers.get_content_type(), self.server.acme.setting("evidence_key", None)
+        if key_file and kind == "application/jose+json":
+            body = open_jws(body, key_file)
+        elif key_file or kind == "application/jose+json":
+            raise Problem(403, "unauthorized", "evidence_key and EvidenceKeyFile do not fit: one is set, the other is not")
+        elif kind != "application/json":
+            raise Problem(415, "malformed", "application/json is wanted")
         result = read_result(body, self.headers.get("Idempotency-Key"))
         return judge(self.server.acme, self.server.store, result)
 
@@ -249,12 +315,14 @@ class Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
         self.acme, self.store = acme, acme.store()
         if os.path.exists(path):
             os.unlink(path)  # left by one that was killed
+        super().__init__(path, Handler, bind_and_activate=False)
         umask = os.umask(0o177)  # nobody may connect before group and mode are right
-        super().__init__(path, Handler)
+        self.server_bind()
         os.umask(umask)
         if group:
             shutil.chown(path, group=group)
         os.chmod(path, 0o660)
+        self.server_activate()
 
 
 class Waiting:
@@ -293,7 +361,7 @@ def make_validator(acme):
             if reply is None:
                 return ValidationResult(success=False, invalid=True, error_message="no reply came")
             right = digest_of(context.keyauthorization, context.token, context.jwk_thumbprint)
-            if not acme.same_mailbox(reply.author, context.authorization_value) or not same_digest(reply.digest, right):
+            if not same_mailbox(reply.author, context.authorization_value) or not same_digest(reply.digest, right):
                 return ValidationResult(success=False, invalid=True, error_message="the reply is not the right one")
             return ValidationResult(success=True, invalid=False)
 

@@ -29,16 +29,22 @@ class Refused(Exception):
 
 
 class AcmeClient:
-    def __init__(self, directory):
-        self.key = ec.generate_private_key(ec.SECP256R1())
+    """`key` and `account` (its URL): those of an earlier run, else a new key is made."""
+
+    def __init__(self, directory, key=None, account=None):
+        self.key = serialization.load_pem_private_key(key, None) if key else ec.generate_private_key(ec.SECP256R1())
         numbers = self.key.public_key().public_numbers()
         self.jwk = {"crv": "P-256", "kty": "EC", "x": b64url(numbers.x.to_bytes(32, "big")),
                     "y": b64url(numbers.y.to_bytes(32, "big"))}
         text = json.dumps(self.jwk, sort_keys=True, separators=(",", ":"))
         self.thumbprint = b64url(hashlib.sha256(text.encode()).digest())
-        self.account = None
+        self.account = account
         with urllib.request.urlopen(directory, timeout=LIMIT_SECONDS) as answer:
             self.directory = json.load(answer)
+
+    def key_pem(self):
+        return self.key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8,
+                                      serialization.NoEncryption())
 
     def _nonce(self):
         request = urllib.request.Request(self.directory["newNonce"], method="HEAD")
