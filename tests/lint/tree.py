@@ -46,8 +46,8 @@ class Tree:
 
     @functools.cached_property
     def written(self):
-        """Those that people write: no mails, keys and corpora."""
-        return [name for name in self.files if not name.startswith(DATA)]
+        """Those that people write: no mails, keys, corpora and pictures."""
+        return [name for name in self.files if not name.startswith(DATA) and not name.endswith(".png")]
 
     def under(self, *folders, ext=""):
         return [name for name in self.written if name.startswith(folders) and name.endswith(ext)]
