@@ -24,6 +24,7 @@ CHALLENGE_ADDRESS = "acme@ca.example"
 NEEDED = ("apt-get", "jq", "logrotate", "systemd-analyze", "systemd-cat", "promtool", "fail2ban-client", "mtail", "lognormalizer",
           "rsyslogd")
 DOCUMENTS = ("README", "HACKING", "doc/operations.md", "doc/acme-milter.8", "doc/acme-milter.conf.5", "doc/acme-challenge-mail.1",
+             "doc/acme-milter-conformance.1", "doc/endpoint/README.md",
              "contrib/log/README", "contrib/prometheus/README", "contrib/reference-server/README", "contrib/container/README",
              "contrib/debian/README.Debian")
 # Command: what runs it, as a file and what stands in it.
@@ -47,6 +48,8 @@ NOT_RUN = {
     "tests/fuzz/fuzz_mailbox -max_total_time=60 NEW ../../tests/fuzz/corpus/mailbox": "fuzzes for a minute; make check runs its corpus",
     "afl-fuzz -i ../../tests/fuzz/corpus/mailbox -o NEW -- tests/fuzz/fuzz_mailbox": "never ends by itself",
     "tests/fuzz/mutate-mails 1800": "half an hour",
+    "acme-milter-conformance http://unix:/run/your/socket:/email-reply --new-challenge 'your-server new-challenge' --status 'your-server status'":
+        "the server is the reader's; acme-milter-conformance(1) has it with ours",
 }
 PODMAN = "podman needs a base image from a registry"
 
@@ -175,7 +178,7 @@ def new_exchange(acme_server, keys):
 
 
 def test_no_document_is_forgotten():
-    found = {str(path.relative_to(TOP)) for pattern in ("README*", "*.md", "HACKING", "DESIGN", "CHANGES", "doc/*", "contrib/**/README*")
+    found = {str(path.relative_to(TOP)) for pattern in ("README*", "*.md", "HACKING", "DESIGN", "CHANGES", "doc/*", "doc/**/*.md", "contrib/**/README*")
              for path in TOP.glob(pattern) if path.is_file() and path.name != "Makefile.inc"}
     assert set(DOCUMENTS) <= found
     others = {name: documents.steps(TOP, name) for name in found - set(DOCUMENTS) if not name.endswith((".png", "update-findings"))}
@@ -249,15 +252,18 @@ def test_examples_of_the_manual(built, new_exchange):
 def test_reference_server(built, new_exchange):
     reader = Reader(built.site, new_exchange, "/srv")
     built.machine.run(f"ln -s {SOURCE}/contrib/reference-server/acme-reference-server /usr/local/bin; mkdir -p /var/lib/acme-server /run/acme-server")
-    for step in documents.steps(TOP, "contrib/reference-server/README"):
+    built.machine.run("mkdir -p /run/ca /var/lib/ca")
+    for step in documents.steps(TOP, "contrib/reference-server/README") + documents.steps(TOP, "doc/acme-milter-conformance.1"):
         if " serve " in step.text:
-            built.machine.start(*shlex.split(step.text), log="/run/reference.log")
-            wait_for(built.machine.path("/run/acme-server/email-reply.sock").exists, "the ACME server listens")
+            words = shlex.split(step.text.rstrip("&"))
+            built.machine.start(*words, log="/run/reference.log")
+            wait_for(built.machine.path(words[words.index("--socket") + 1]).exists, "the ACME server listens")
             continue
-        if " status " in step.text:
+        if "TOKEN-PART1" in step.text:
             mail = built.machine.path("/srv/challenge.eml").read_text()
             reader.words = {"TOKEN-PART1": re.search(r"^Subject: ACME: (\S+)", mail, re.M).group(1)}
         reader.do(step)
+    assert set(step.text for step in documents.steps(TOP, "doc/endpoint/README.md")) <= set(NOT_RUN)
 
 
 def send_reply(site, exchange, signed=True):

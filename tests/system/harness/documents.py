@@ -1,16 +1,17 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The commands and files that the documents show.
 
-In Markdown a block fenced as `sh` is commands, one fenced as a path is (a part of) that file. In a plain text a command is
-an indented line with a prompt, "# " for root's and "$ " for anyone's; two blanks end it, and what it is for may follow. In a
-manual page it is .Dl, and the literal text of EXAMPLES. A line that looks like a command and is none of these is an error.
+In Markdown a block fenced as `sh` is commands, one fenced as a path is (a part of) that file, another only shows something.
+In a plain text a command is an indented line with a prompt, "# " for root's and "$ " for anyone's; two blanks end it, and
+what it is for may follow. In a manual page it is .Dl, and the literal text of EXAMPLES. A line that looks like a command and
+is none of these is an error.
 """
 import re
 import textwrap
 
 # What an indented line must not begin with unless it has a prompt.
 PROGRAMS = """
-    ./configure ./acme-milter acme-milter acme-challenge-mail acme-reference-server afl-fuzz apt apt-get autoreconf cd chgrp
+    ./configure ./acme-milter acme-milter acme-challenge-mail acme-milter-conformance acme-reference-server afl-fuzz apt apt-get autoreconf cd chgrp
     chmod chown contrib/package contrib/quickstart contrib/run-interop contrib/run-tests cp fail2ban-client fail2ban-regex git
     gpg install jq journalctl logrotate lognormalizer make mkdir mtail openssl podman postconf postfix promtool python3 rm
     rsyslogd systemctl tar useradd
@@ -54,8 +55,9 @@ def markdown(name, text):
         kind = fence.group(1)
         if kind == "sh":
             steps += [Step(f"{name}:{at}", command) for at, command in joined(block) if command.strip()]
+        elif not kind.startswith("/"):
+            assert not any(is_command(text) for _, text in block), f"{name}:{number}: a command in a block that is not fenced as sh"
         else:
-            assert kind.startswith("/"), f"{name}:{number}: fenced as {kind!r}, neither sh nor a path"
             steps.append(Step(f"{name}:{number}", "".join(line + "\n" for _, line in block), kind))
     return steps
 
@@ -84,7 +86,7 @@ def manual(name, text):
     examples = re.search(r"^\.Sh EXAMPLES\n(.*?)(?=^\.Sh )", text, re.M | re.S)
     for block in re.findall(r"^\.Bd -literal[^\n]*\n(.*?)^\.Ed", examples.group(1) if examples else "", re.M | re.S):
         at = text.count("\n", 0, text.index(block)) + 1
-        lines = joined(enumerate(textwrap.dedent(block).splitlines(), at))
+        lines = joined(enumerate(textwrap.dedent(block).replace("\\e\n", "\\\n").splitlines(), at))
         if is_command(block):
             steps += [Step(f"{name}:{number}", line) for number, line in lines]
         else:
