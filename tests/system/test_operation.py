@@ -7,7 +7,7 @@ import re
 import pytest
 
 from harness import milter, smtp
-from harness.dns import SIGNED, UNSIGNED
+from harness.dns import BOGUS, SIGNED, UNSIGNED
 from harness.process import wait_for
 from harness.replies import assert_not_posted, assert_refused, good_reply
 
@@ -215,6 +215,32 @@ def test_shadow_mode_lets_everything_through_and_posts_nothing(mx, new_exchange,
     for exchange in (good, bad):
         assert mx.delivered(exchange) == [CHALLENGE_ADDRESS]
         assert_not_posted(mx, exchange)
+
+
+def test_shadow_mode_counts_and_leaves_nothing_else(mx, new_exchange, new_milter):
+    """Whatever a milter in force would have put off, refused, changed or recorded."""
+    good, large, bogus = new_exchange(), new_exchange(), new_exchange("alice@" + BOGUS)
+    server = new_milter(("Mode", "shadow"), ("MaxMessageSize", "8k"), ("Disposition", "deliver"), ("MetricsInterval", "1s"))
+    evidence, log, metrics = server.data / "evidence", server.data / "results.jsonl", server.data / "acme-milter.prom"
+    evidence.mkdir(mode=0o777)
+    evidence.chmod(0o777)
+    for keyword, value in (("EvidenceDirectory", evidence), ("EvidenceLog", log), ("MetricsFile", metrics)):
+        server.set(keyword, value)
+    with mx.with_milter(server):
+        assert mx.send(good, good.sign(good_reply(good))).code == 250
+        assert mx.send(bogus, bogus.sign(good_reply(bogus))).code == 250
+        assert mx.send(large, large.sign(good_reply(large)) + b"x\r\n" * 8000).code == 250
+        wait_for(lambda: metrics.exists() and all(
+            f'acme_milter_replies_total{{verdict="{verdict}",mode="shadow"}} 1\n' in metrics.read_text()
+            for verdict in ("pass", "reject", "temperror")), "each is counted")
+        text = metrics.read_text()
+    assert 'acme_milter_replies_total{verdict="pass",mode="enforce"} 0\n' in text
+    assert "acme_milter_endpoint_attempts_total 0\n" in text
+    assert list(evidence.iterdir()) == [] and (not log.exists() or log.read_text() == "")
+    for exchange in (good, bogus, large):
+        assert mx.delivered(exchange) == [CHALLENGE_ADDRESS]
+        assert_not_posted(mx, exchange)
+    assert mx.postfix.fields_of(good.token.encode(), "Authentication-Results") == []
 
 
 def test_reported_rejects_change_nothing(mx, exchange, new_milter):

@@ -9,6 +9,8 @@ SETTINGS, MAIN, RULES = "milter/settings_options.c", "milter/main.c", "include/f
 CHALLENGE, MANUAL_1 = "contrib/acme-challenge-mail.c", "doc/acme-challenge-mail.1"
 MANUAL_5, MANUAL_8, SAMPLE = "doc/acme-milter.conf.5", "doc/acme-milter.8", "contrib/acme-milter.conf.sample"
 METRICS = "milter/metrics.c"
+SCRIPTS = {"contrib/reference-server/acme-reference-server": "contrib/reference-server/acme-reference-server.1",
+           "contrib/conformance/acme-milter-conformance": "doc/acme-milter-conformance.1"}
 TABLE = '.\\" findings: made by'
 MEMBER = r'\b(?:put|json_object_set)(?:_\w+)?\(\w+, "(\w+)",'
 ROW = r'^    \{\s*"(\w[\w-]*)",'
@@ -64,6 +66,16 @@ def options(tree, program, page):
     yield from differ(program, code, program, usage)
 
 
+def script_options(tree):
+    """Of programs in Python; -h is argparse's own."""
+    for program, page in SCRIPTS.items():
+        if program in tree.files:
+            code = named(tree, program, r'add_argument\((?:"-\w", )?"--([\w-]+)"')
+            manual = named(tree, page, r"^\.It (?:Fl \w , )?Fl -([\w-]+)(?:.* , Fl -([\w-]+))?(?:.* , Fl -([\w-]+))?")
+            manual.pop("help", None)
+            yield from differ(program, code, page, manual)
+
+
 def findings(tree):
     """The table of the manual is what its maker makes of the rules."""
     maker = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "..", "doc", "update-findings")
@@ -93,7 +105,7 @@ def members(tree):
 
 
 def mdoc(tree):
-    for path in (name for name in tree.under("doc/") if re.search(r"\.[158]$", name)):
+    for path in (name for name in tree.under("doc/", "contrib/") if re.search(r"\.[158]$", name)):
         _, text = tree.tool("mandoc", "-Tlint", "-Wwarning", path)
         for line, what in re.findall(r"^mandoc: [^:]+:(\d+):\d+: (.*)", text, re.M):
             yield path, int(line), what
@@ -104,6 +116,7 @@ def check(tree):
     yield from defaults(tree)
     yield from options(tree, MAIN, MANUAL_8)
     yield from options(tree, CHALLENGE, MANUAL_1)
+    yield from script_options(tree)
     yield from findings(tree)
     yield from fixed(tree)
     yield from members(tree)
@@ -124,6 +137,9 @@ BROKEN = {
     METRICS: 'a(out, "acme_milter_both");\na(out, "acme_milter_only_code");\n',
     CHALLENGE: 'long_options[] = {\n    {"same", 0},\n    {"untold", 0},\n};\nusage =\n    "      --same\\n"\n    "      --untold\\n";\n',
     MANUAL_1: PAGE % 1 + ".Bl -tag -width Ds\n.It Fl -same\n.Xy\n.El\n",
+    "contrib/reference-server/acme-reference-server": 'a.add_argument("--same")\na.add_argument("-u", "--untold", b)\na.add_argument("file")\n',
+    SCRIPTS["contrib/reference-server/acme-reference-server"]:
+        PAGE % 1 + ".Bl -tag -width Ds\n.It Fl -same Ar a , Fl -gone Ar a\n.El\n",
     RESULT: 'put(a, "both", b);\nput_text(a, "only_code", b);\n',
     CONTRACT: '4. The result:\n    {\n      "both": 1,\n      "only_told": 2\n    }\n5. Later\n"later": 3\n',
     RULES: 'FINDING(A, "a", R, N, T, YES, 550, "5.6.0", "Text.", "RFC 1")\n'
@@ -132,4 +148,5 @@ BROKEN = {
 FOUND = [SETTINGS + ":6", SETTINGS + ":7", MANUAL_5 + ":12", MANUAL_5 + ":13", MANUAL_5 + ":17", MANUAL_5 + ":21", RULES + ":2", RESULT + ":2", CONTRACT + ":4",
          SAMPLE + ":3", SAMPLE + ":5", SAMPLE + ":6", MAIN + ":3",
          MANUAL_8 + ":11", MANUAL_8 + ":12", MANUAL_8 + ":14", METRICS + ":2", MAIN + ":7",
-         CHALLENGE + ":3", MANUAL_1 + ":11"]
+         CHALLENGE + ":3", MANUAL_1 + ":11", "contrib/reference-server/acme-reference-server:2",
+         SCRIPTS["contrib/reference-server/acme-reference-server"] + ":10"]
