@@ -148,6 +148,7 @@ struct search {
     size_t len;
     size_t good;
     size_t bad;
+    size_t halves; /* markers without the other one */
     bool is_ambiguous;
     struct reply_block found;
 };
@@ -173,6 +174,7 @@ static void take_line(struct search *s, const struct line *line)
         return;
     switch (line->kind) {
     case LINE_KIND_BEGIN:
+        s->halves += s->is_open && s->len > 0;
         s->is_open = true;
         s->has_changed_dashes = line->has_changed_dashes;
         s->len = 0;
@@ -181,6 +183,8 @@ static void take_line(struct search *s, const struct line *line)
         s->has_changed_dashes = s->has_changed_dashes || line->has_changed_dashes;
         if (s->is_open)
             close_block(s);
+        else
+            s->halves++;
         break;
     case LINE_KIND_OTHER:
         if (s->is_open)
@@ -197,18 +201,22 @@ static void search(struct span text, struct search *s)
         take_line(s, &line);
         from = end + 1;
     }
+    s->halves += s->is_open;
 }
 
-/* A damaged block beside a good one leaves open which was meant. */
+/* A damaged block, or half of one, beside a good one leaves open which was meant. */
 static enum reply_block_status status_of(const struct search *s, const char **why)
 {
-    if (s->is_ambiguous || (s->good > 0 && s->bad > 0)) {
-        *why = s->is_ambiguous ? "blocks with different digests" : "a damaged block beside a good one";
+    if (s->is_ambiguous || (s->good > 0 && s->bad + s->halves > 0)) {
+        *why = s->is_ambiguous ? "blocks with different digests"
+                               : "a damaged block, or half of one, beside a good one";
         return REPLY_BLOCK_STATUS_AMBIGUOUS;
     }
     if (s->good > 0)
         return REPLY_BLOCK_STATUS_OK;
-    *why = s->bad > 0 ? "not 43 base64url characters" : s->is_open ? "no end line" : "no block";
+    *why = s->bad > 0      ? "not 43 base64url characters"
+           : s->halves > 0 ? "no end line, or no begin line"
+                           : "no block";
     return s->bad > 0 ? REPLY_BLOCK_STATUS_MALFORMED : REPLY_BLOCK_STATUS_MISSING;
 }
 
@@ -220,7 +228,7 @@ enum reply_block_status reply_block_parse(struct span text, struct reply_block *
     *why = NULL;
     search(text, &plain);
     enum reply_block_status status = status_of(&plain, why);
-    if (status == REPLY_BLOCK_STATUS_MISSING) {
+    if (status == REPLY_BLOCK_STATUS_MISSING && plain.halves == 0) {
         const char *quoted_why = NULL;
         search(text, &quoted);
         enum reply_block_status quoted_status = status_of(&quoted, &quoted_why);

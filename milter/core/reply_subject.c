@@ -12,7 +12,7 @@ enum { TOKEN_MIN_BYTES = 8, TOKEN_SURE_BYTES = 22, BITS_PER_CHARACTER = 6 };
 enum find {
     FIND_NOTHING = 0,
     FIND_TOKEN,
-    FIND_TOKEN_AND_MORE, /* 128 bits or more, and then something else */
+    FIND_TOKEN_AND_MORE, /* 128 bits or more, and then, or with 8-bit blanks in it, something else */
 };
 
 static const char *const no_token = "no ACME: followed by a token";
@@ -48,12 +48,15 @@ static enum find read_token(struct span text, struct reply_subject *out)
     size_t len = 0;
     size_t padding = 0;
     bool is_whole = true;
-    for (size_t i = 0; i < text.len && is_whole; i++) {
+    for (size_t i = 0; i < text.len; i++) {
         char c = text.data[i];
         if (is_removed(c))
             continue;
-        is_whole = (c == '=' || (padding == 0 && base64_is_url_byte(c))) && len < REPLY_TOKEN_MAX_BYTES;
-        if (is_whole)
+        bool is_in_token = c == '=' || (padding == 0 && base64_is_url_byte(c));
+        is_whole = is_whole && is_in_token && len < REPLY_TOKEN_MAX_BYTES;
+        if ((!is_in_token && (unsigned char)c < 0x80) || len == REPLY_TOKEN_MAX_BYTES)
+            break;
+        if (is_in_token)
             out->token[len++] = c;
         padding += c == '=';
     }

@@ -70,9 +70,16 @@ static const struct {
     {"words inside", BEGIN "Here it is: " DIGEST "\n" END, REPLY_BLOCK_STATUS_MALFORMED, PLAIN},
     {"J10 two equal blocks", BEGIN DIGEST "\n" END BEGIN DIGEST "=\n" END, REPLY_BLOCK_STATUS_OK, PLAIN},
     {"J10 two digests", BEGIN DIGEST "\n" END BEGIN OTHER "\n" END, REPLY_BLOCK_STATUS_AMBIGUOUS, PLAIN},
+    {"a block whose end line goes on, then a quoted one",
+     BEGIN OTHER "\n-----END ACME RESPONSE-----> Hello\n> " BEGIN "> " DIGEST "\n> " END,
+     REPLY_BLOCK_STATUS_MISSING, PLAIN},
+    {"a good one, then a begin line", BEGIN DIGEST "\n" END BEGIN, REPLY_BLOCK_STATUS_AMBIGUOUS, PLAIN},
+    {"an end line, then a good one", "x -----BEGIN ACME RESPONSE-----\n" OTHER "\n" END BEGIN DIGEST "\n" END,
+     REPLY_BLOCK_STATUS_AMBIGUOUS, PLAIN},
+    {"the begin line twice", BEGIN BEGIN DIGEST "\n" END, REPLY_BLOCK_STATUS_OK, PLAIN},
     {"a damaged block beside a good one", BEGIN DIGEST "\n" END BEGIN "x\n" END, REPLY_BLOCK_STATUS_AMBIGUOUS,
      PLAIN},
-    {"a begin that begins anew", BEGIN OTHER "\n" BEGIN DIGEST "\n" END, REPLY_BLOCK_STATUS_OK, PLAIN},
+    {"a begin that begins anew", BEGIN OTHER "\n" BEGIN DIGEST "\n" END, REPLY_BLOCK_STATUS_AMBIGUOUS, PLAIN},
 };
 
 static void test_rows(void)

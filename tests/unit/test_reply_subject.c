@@ -49,6 +49,8 @@ static const struct {
      OUTCOME_OK},
     {"J3 a token with more behind each",
      " ACME: " TOKEN " [EXT] ACME: LgYemJLy3F1LDkiJrdIGbEzyFJyOyf6w [EXT]", NULL, OUTCOME_BROKEN_INPUT},
+    {"J3 two tokens, NO-BREAK SPACE in the second",
+     " ACME: " TOKEN " ACME: LgYemJ\xc2\xa0Ly3F1LDkiJrdIGbEzyFJyOyf6w", NULL, OUTCOME_BROKEN_INPUT},
     {"J3 words behind a label before", " ACME: certificate request (1) ACME: " TOKEN, TOKEN, OUTCOME_OK},
     {"J3 a label without a token before", " ACME: please, ACME: " TOKEN, TOKEN, OUTCOME_OK},
     {"J3 a label without a token behind", " ACME: " TOKEN " ACME:", TOKEN, OUTCOME_OK},

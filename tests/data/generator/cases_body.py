@@ -183,6 +183,8 @@ BAD_BLOCKS = {
     "R45-digest-hex": (block("02" * 32), "digest-malformed"),
     "R45-digest-with-a-comment": (block(DIGEST + "\r\nthanks"), "digest-malformed"),
     "A34-two-digests": (block() + "\r\n" + block(OTHER_DIGEST), "block-ambiguous"),
+    "A34-begun-twice": ("%s\r\n%s\r\n%s" % (BEGIN, OTHER_DIGEST, block()), "block-ambiguous"),
+    "A34-end-line-goes-on": (block(end=END + "Hello") + quoted(block(OTHER_DIGEST)), "block-missing"),
 }
 for name, (text, finding) in BAD_BLOCKS.items():
     case(name, reply(text), "R-40 R-45 %s %s" % (name.split("-", maxsplit=1)[0], finding), "A block that is none",
