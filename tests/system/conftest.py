@@ -23,7 +23,7 @@ def pytest_collection_modifyitems(items):
     """Who runs these without what they need is told so, not shown a green line."""
     if items and os.geteuid() != 0:
         pytest.exit("the system tests start servers under their own users: run them as root", returncode=2)
-    missing = [name for name in ("knotd", "keymgr", "valgrind", "postfix", "openssl", "unbound-host", "opendkim-testmsg",
+    missing = [name for name in ("knotd", "keymgr", "valgrind", "haproxy", "ip", "postfix", "openssl", "unbound-host", "opendkim-testmsg",
                                 "promtool", "prometheus", "prometheus-node-exporter")
                if shutil.which(name) is None]
     if items and missing:
