@@ -168,6 +168,10 @@ static bool judge(struct session *s)
         return false;
     r->record.decision =
         verdict_decide(&r->findings, &r->challenge->finding_policy, &r->form, r->record.chosen);
+    /* Where every finding was made a note and there is still nothing to rely on. */
+    enum finding_id reason = r->record.decision.reason;
+    if (reason != FINDING_NONE && r->record.chosen != NULL && !finding_list_has(&r->findings, reason))
+        finding_list_add(&r->findings, reason, r->record.chosen->detail);
     return true;
 }
 

@@ -18,7 +18,8 @@
 /* A forged mail may name as many keys as it likes; it must not cost more questions than an honest one. */
 enum { KEYS_MAX = 4 };
 
-enum { STRONG_RSA_BITS = 2048 };
+/* Below the first no signature is valid, whatever the settings say (RFC 8301 section 3.2). */
+enum { VALID_RSA_BITS = 1024, STRONG_RSA_BITS = 2048 };
 
 struct auth_dkim {
     struct signature_verifier *verifier;
@@ -272,8 +273,13 @@ static enum outcome verify(const struct auth_dkim_check *check, const struct can
         return outcome;
     s->key_bits = key.bits;
     s->is_key_testing = key.is_testing;
-    s->is_key_short = key.bits > 0 && key.bits < check->rules.minimum_key_bits &&
-                      c->tags.algorithm == SIGNATURE_ALGORITHM_RSA_SHA256;
+    bool is_rsa = c->tags.algorithm == SIGNATURE_ALGORITHM_RSA_SHA256;
+    bool is_invalid = is_rsa && key.bits < VALID_RSA_BITS;
+    s->is_key_short = key.bits > 0 && is_rsa && (is_invalid || key.bits < check->rules.minimum_key_bits);
+    if (outcome == OUTCOME_OK && is_invalid) {
+        outcome = OUTCOME_BROKEN_INPUT;
+        why = "an RSA key of fewer than 1024 bits";
+    }
     if (outcome == OUTCOME_OK && key.forbids_subdomains && c->tags.is_identity_below) {
         outcome = OUTCOME_BROKEN_INPUT;
         why = "the key forbids i= below d= (t=s)";

@@ -202,6 +202,9 @@ static int rank_of(const struct auth_signature *s, const struct finding_policy *
         else
             notes++;
     }
+    /* A fault that was made a note does not make a signature of what is none. */
+    if (!s->is_verified && !s->is_key_unknown)
+        return 3 * FINDING_END - FINDING_DKIM_FAIL;
     return is_temporary ? FINDING_END : notes;
 }
 

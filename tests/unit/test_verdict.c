@@ -285,6 +285,23 @@ static const struct {
      TEMP(DNSSEC_BOGUS)},
 };
 
+/* OnFinding makes a note of a fault, and no signature of what is none. */
+static void test_noted_fault(void)
+{
+    struct auth_dkim_facts dkim = {.count = 2, .seen = 2};
+    struct finding_policy policy;
+    finding_policy_init(&policy, POLICY_INTEROP);
+    (void)finding_policy_override(&policy, FINDING_DKIM_KEY_SHORT, SEVERITY_NOTE);
+    dkim.signatures[0] = dkim.signatures[1] = good_signature();
+    dkim.signatures[1].dnssec = DNSSEC_STATUS_INSECURE;
+    set_short(&dkim.signatures[0]);
+    dkim.signatures[0].is_verified = false;
+    tap_is_int(verdict_choose_signature(&dkim, &policy), 1,
+               "R-25 an invalid one does not come before a good one");
+    dkim.count = 1;
+    tap_is_int(verdict_choose_signature(&dkim, &policy), 0, "R-25 and alone it is chosen, to be told of");
+}
+
 static void test_dmarc(void)
 {
     struct auth_dkim_facts dkim = {.count = 1, .seen = 1};
@@ -352,6 +369,7 @@ int main(void)
     test_signatures();
     test_choice();
     test_alignment();
+    test_noted_fault();
     test_dmarc();
     test_difference();
     test_floor();

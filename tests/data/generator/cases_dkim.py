@@ -107,6 +107,20 @@ case("A44-rsa-512", reply(), "A44 dkim-key-short", "RFC 8301", reason="dkim-key-
      sign=[Signature(key="rsa512")])
 case("A44-rsa-1023", reply(), "A44 dkim-key-short", "One bit short", reason="dkim-key-short",
      sign=[Signature(key="rsa1023")])
+for name, key in (("512", "rsa512"), ("1023", "rsa1023")):
+    case("A44-rsa-%s-allowed" % name, reply(), "A44 J13 dkim-key-short", "RFC 8301 3.2 is not the CA's to relax",
+         reason="dmarc-fail", sign=[Signature(key=key)], conf=["OnFinding dkim-key-short note"],
+         findings=["dkim-key-short"], overrides={"dkim-key-short": "note"})
+case("A44-rsa-512-all-allowed", reply(), "A44 J13 dkim-key-short", "Nor where DMARC is relaxed as well", reason="dkim-fail",
+     sign=[Signature(key="rsa512")], conf=["OnFinding dkim-key-short note", "OnFinding dmarc-fail note"],
+     findings=["dkim-key-short", "dmarc-fail"], overrides={"dkim-key-short": "note", "dmarc-fail": "note"})
+case("A44-rsa-512-allowed-good-below", reply(), "A44 J13", "The short one does not come before the good one",
+     sign=[Signature(key="rsa512", s="s2"), Signature()], conf=["OnFinding dkim-key-short note"],
+     overrides={"dkim-key-short": "note"}, result={"dkim": {"keyBits": 2048}})
+case("J13-rsa-1024-minimum-2048-allowed", reply(), "J13 dkim-key-short", "Above that floor it is",
+     sign=[Signature(key="rsa1024")], conf=["MinimumKeyBits 2048", "OnFinding dkim-key-short note"],
+     findings=["dkim-key-short"], overrides={"dkim-key-short": "note"},
+     independent="the CA allows what the independent check refuses")
 case("J13-rsa-1024", reply(), "J13 dkim-key-1024", "Allowed, and noted", findings=["dkim-key-1024"],
      sign=[Signature(key="rsa1024")], result={"dkim": {"keyBits": 1024}})
 case("J13-rsa-1024-minimum-2048", reply(), "J13 dkim-key-short", "Below the MinimumKeyBits of this CA",
