@@ -2,6 +2,7 @@
 """A real Sendmail in a folder of its own. Debian's conflicts with Postfix, so its files are unpacked, not installed
 (contrib/packages). It runs in namespaces of its own: its host has a full name, which it would else wait a minute for,
 and `milter_folder` is /run/acme-milter, as contrib/sendmail/acme-milter.mc has it.
+Its limits of load average are out of reach: a busy machine must not change what it does.
 Mail for `domain` becomes a file a recipient, so that a test sees what became of each."""
 import email
 import re
@@ -27,6 +28,9 @@ define(`HELP_FILE', `{folder}/helpfile')dnl
 define(`confSERVICE_SWITCH_FILE', `{folder}/service.switch')dnl
 define(`confDEF_USER_ID', `nobody:nogroup')dnl
 define(`confTO_IDENT', `0')dnl
+define(`confREFUSE_LA', `10000')dnl
+define(`confQUEUE_LA', `10000')dnl
+define(`confDELAY_LA', `10000')dnl
 define(`confPRIVACY_FLAGS', `authwarnings')dnl
 define(`confLOG_LEVEL', `14')dnl
 define(`confSERVER_CERT', `{certificate}')dnl
