@@ -51,6 +51,9 @@ struct result_envelope {
     char sender[1024];
     char client_address[64];
     char verdict[16];
+    char token[256];
+    char digest[64];
+    char message_sha256[72];
     char settings[16384]; /* lines */
     int64_t received_at;
 };

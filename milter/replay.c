@@ -92,7 +92,7 @@ int replay_run(const char *folder, const char *fallback, const struct test_mode_
         .sender = envelope.sender,
         .recipient = envelope.recipient,
         .client_address = envelope.client_address,
-        .wanted_verdict = envelope.verdict,
+        .wanted = &envelope,
         .explains = given->explains,
         .has_colour = given->has_colour,
         .is_record = true,

@@ -83,6 +83,37 @@ static bool print_explanation(const struct session *s, const struct session_outc
     return ok;
 }
 
+/* Whether the mail still comes to what its record says of it; tells each difference. */
+static bool is_as_recorded(const struct session *s, const struct result_envelope *wanted)
+{
+    struct result_envelope got;
+    struct span result = span_from_string(session_result(s));
+    if (!result_json_read_envelope(result, &got))
+        memset(&got, 0, sizeof got);
+    const struct {
+        const char *name, *got, *wanted;
+    } rows[] = {
+        {"verdict", got.verdict, wanted->verdict},
+        {"id", got.id, wanted->id},
+        {"from", got.author, wanted->author},
+        {"tokenPart1", got.token, wanted->token},
+        {"digest", got.digest, wanted->digest},
+        {"messageSha256", got.message_sha256, wanted->message_sha256},
+    };
+    bool is_same = true;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        if (rows[i].wanted[0] == '\0' || strcmp(rows[i].got, rows[i].wanted) == 0)
+            continue;
+        struct strbuf text;
+        strbuf_init(&text, 4 * MAILBOX_MAX_BYTES);
+        (void)strbuf_append_escaped(&text, span_from_string(rows[i].wanted));
+        (void)fprintf(stderr, "acme-milter: the recorded %s is %s\n", rows[i].name, strbuf_string(&text));
+        strbuf_clear(&text);
+        is_same = false;
+    }
+    return is_same;
+}
+
 static int judge_mail(struct session *s, struct runtime *runtime, const struct test_mode_options *options,
                       const char *recipient, const char *path, struct span mail)
 {
@@ -104,12 +135,8 @@ static int judge_mail(struct session *s, struct runtime *runtime, const struct t
     if (session_verdict(s) == VERDICT_PASS && outcome.code != 0)
         (void)fprintf(stderr, "acme-milter: the ACME server's answer: %d %s %s\n", outcome.code,
                       outcome.enhanced, outcome.text);
-    const char *verdict = name_table_name(verdict_names, (int)session_verdict(s));
-    if (options->wanted_verdict != NULL &&
-        (verdict == NULL || strcmp(verdict, options->wanted_verdict) != 0)) {
-        (void)fprintf(stderr, "acme-milter: the recorded verdict is %s\n", options->wanted_verdict);
+    if (options->wanted != NULL && !is_as_recorded(s, options->wanted))
         return ANY_REJECT;
-    }
     return exit_code_of(s, &outcome);
 }
 

@@ -5,6 +5,7 @@
 #ifndef TEST_MODE_H
 #define TEST_MODE_H
 
+#include "result_json.h"
 #include "runtime.h"
 
 struct test_mode_options {
@@ -13,7 +14,7 @@ struct test_mode_options {
     const char *recipient;                  /* -r; NULL: the first challenge address */
     const char *client_address;             /* -a */
     bool does_post;                         /* -p */
-    const char *wanted_verdict;             /* --replay: another one is a failure; NULL: any */
+    const struct result_envelope *wanted;   /* --replay: the result must say so; NULL: any */
     bool explains;                          /* --explain: for people, instead of the object */
     bool has_colour;                        /* ... and their terminal */
     bool is_record;                         /* --replay: the mail was answered long ago */

@@ -442,6 +442,9 @@ bool result_json_read_envelope(struct span text, struct result_envelope *out)
     const char *received = json_string_value(json_object_get(result, "receivedAt"));
     copy_text(json_object_get(result, "challengeAddress"), out->recipient, sizeof out->recipient);
     copy_text(json_object_get(result, "verdict"), out->verdict, sizeof out->verdict);
+    copy_text(json_object_get(result, "tokenPart1"), out->token, sizeof out->token);
+    copy_text(json_object_get(result, "digest"), out->digest, sizeof out->digest);
+    copy_text(json_object_get(result, "messageSha256"), out->message_sha256, sizeof out->message_sha256);
     copy_text(json_object_get(smtp, "mailFrom"), out->sender, sizeof out->sender);
     copy_text(json_object_get(smtp, "queueId"), out->queue_id, sizeof out->queue_id);
     copy_text(json_object_get(result, "id"), out->id, sizeof out->id);

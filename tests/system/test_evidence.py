@@ -89,6 +89,55 @@ def test_passing_reply_leaves_a_folder_that_can_be_judged_again(mx, new_exchange
         assert again[member] == result[member], member
 
 
+@pytest.fixture
+def record(mx, exchange, with_evidence, tmp_path):
+    """A function that copies the folder of a good reply, changes a file in it, and replays it: exit code, standard error."""
+    server, folder = with_evidence
+    with mx.with_milter(server):
+        assert mx.send(exchange, signed_reply(exchange)).code == 250
+        wait_for(lambda: list(folder.rglob("answer.json")), "answer.json follows")
+    (answer,) = folder.rglob("answer.json")
+
+    def replay(name, change):
+        copy = tmp_path / "copy"
+        shutil.rmtree(copy, ignore_errors=True)
+        shutil.copytree(answer.parent, copy)
+        path = copy / name
+        path.chmod(0o600)
+        data = change(path.read_bytes())
+        path.unlink()
+        if data is not None:
+            path.write_bytes(data)
+        done = milter.run("-t", "-c", "/nonexistent", "--replay", copy)
+        return done.returncode, done.stderr.decode()
+    return replay
+
+
+def test_record_that_was_edited_is_told(record, exchange):
+    digest, author = exchange.digest.encode(), exchange.author.encode()
+    other = (b"A" if digest[:1] != b"A" else b"B") + digest[1:]
+    assert record("message.eml", lambda data: data)[0] == 0
+    assert record("message.eml", lambda data: data.replace(b"\r\n", b"\n"))[0] == 0
+    for name, change, want in (
+            ("message.eml", lambda data: data.replace(digest, other), "verdict id digest messageSha256"),
+            ("message.eml", lambda data: data.replace(b"In-Reply-To: ", b"In-Reply-To:  "), "messageSha256"),
+            ("result.json", lambda data: data.replace(digest, other), "digest"),
+            ("result.json", lambda data: data.replace(b'"from":"' + author, b'"from":"mallory@example.net'), "from"),
+            ("result.json", lambda data: data.replace(b'"verdict":"pass"', b'"verdict":"reject"'), "verdict"),
+            ("dns.txt", lambda data: re.sub(rb"p=[^;\"]+", b"p=", data), "verdict"),
+            ("dns.txt", lambda data: b"", "verdict")):
+        code, errors = record(name, change)
+        assert (code, " ".join(re.findall(r"the recorded (\w+) is", errors))) == (1, want), errors
+
+
+def test_record_that_is_damaged_is_not_judged(record):
+    assert record("message.eml", lambda data: None)[0] == 66
+    assert record("result.json", lambda data: None)[0] == 66
+    assert record("result.json", lambda data: data[:300])[0] == 66
+    assert record("dns.txt", lambda data: None)[0] == 78
+    assert record("result.json", lambda data: data.replace(b'"Policy ', b'"Policy non'))[0] == 78
+
+
 def test_evidence_that_cannot_be_written_is_temporary(mx, exchange, with_evidence):
     server, folder = with_evidence
     with mx.with_milter(server):
