@@ -5,8 +5,6 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 #include <unistd.h>
@@ -29,12 +27,10 @@ enum {
     TICK_MS = 1000,
     PROBE_MAX_MS = 5000,
     PROBES_PER_WATCHDOG = 4,
-    FILE_MAX_BYTES = 4096,
 };
 
 struct server {
     struct settings *settings; /* those of the start: what a reload cannot change is taken from here */
-    char file[FILE_MAX_BYTES]; /* where they are read again */
     struct service_manager manager;
     struct listen_socket listener;
     struct background background;
@@ -150,8 +146,9 @@ static void reload(struct server *server)
     strbuf_init(&error, SETTINGS_LINE_MAX_BYTES);
     struct runtime *before = milter_glue_runtime();
     service_manager_tell(&server->manager, "RELOADING=1\nMONOTONIC_USEC=%lld\nSTATUS=Reading %s",
-                         (long long)clock_monotonic_us(), server->file);
-    struct runtime *runtime = make_runtime(server, settings_load(server->file, &error), before, &error);
+                         (long long)clock_monotonic_us(), server->settings->file);
+    struct runtime *runtime =
+        make_runtime(server, settings_load(server->settings->file, &error), before, &error);
     metrics_count_event(server->metrics,
                         runtime != NULL ? METRICS_EVENT_RELOAD : METRICS_EVENT_RELOAD_FAILED);
     if (runtime == NULL) {
@@ -162,7 +159,7 @@ static void reload(struct server *server)
                              server->settings->socket, strbuf_string(&error));
     } else {
         take_runtime(server, runtime);
-        log_write_event(LOG_LEVEL_INFO, "reloaded", (const char *[]){"file", server->file, NULL});
+        log_write_event(LOG_LEVEL_INFO, "reloaded", (const char *[]){"file", server->settings->file, NULL});
         log_chain(runtime);
         service_manager_tell(&server->manager, "READY=1\nSTATUS=Serving %s", server->settings->socket);
     }
@@ -336,35 +333,19 @@ static int start(struct server *server, bool stays_in_foreground)
         return complain(EX_SOFTWARE, "UserID", why);
     if (!endpoint_start_library())
         return complain(EX_SOFTWARE, "libcurl", "does not start");
-    sandbox_enter(&server->sandbox, server->settings, server->file, server->listener.path);
+    sandbox_enter(&server->sandbox, server->settings, server->listener.path);
     code = open_runtime(server);
     return code == EX_OK ? serve_until_signalled(server) : code;
-}
-
-/* A path that holds wherever we go. */
-static bool make_absolute(const char *file, char out[static FILE_MAX_BYTES])
-{
-    char *here = file[0] != '/' ? getcwd(NULL, 0) : NULL;
-    if (file[0] != '/' && here == NULL)
-        return false;
-    int len =
-        snprintf(out, FILE_MAX_BYTES, "%s%s%s", here != NULL ? here : "", here != NULL ? "/" : "", file);
-    free(here);
-    return len > 0 && len < FILE_MAX_BYTES;
 }
 
 int daemon_run(struct settings *settings, bool stays_in_foreground, char *const *environment)
 {
     struct server server = {.settings = settings, .background.ready = -1};
-    int code = EX_SOFTWARE;
     log_open_stderr();
     log_open_journal(JOURNAL_SOCKET, settings->syslog_facility);
     log_set_level((enum log_level)settings->log_level);
     service_manager_init(&server.manager, environment);
-    if (make_absolute(settings->file, server.file))
-        code = start(&server, stays_in_foreground);
-    else
-        (void)complain(code, "file", settings->file);
+    int code = start(&server, stays_in_foreground);
     listen_socket_remove(&server.listener);
     pid_file_remove(&server.pid_file);
     settings_unref(settings);

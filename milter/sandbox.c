@@ -204,10 +204,9 @@ static bool allow_wanted(struct sandbox *sandbox, int rules, const struct wanted
     return ok;
 }
 
-static bool limit_files(struct sandbox *sandbox, const struct settings *s, const char *file,
-                        const char *socket_path)
+static bool limit_files(struct sandbox *sandbox, const struct settings *s, const char *socket_path)
 {
-    const struct wanted own[] = {{"file", file, SANDBOX_USE_READ, false},
+    const struct wanted own[] = {{"file", s->file, SANDBOX_USE_READ, false},
                                  {"Socket", socket_path, SANDBOX_USE_REMOVE, false}};
     struct wanted wanted[WANTED_MAX];
     int rules = sandbox_landlock_begin(sandbox->landlock);
@@ -220,14 +219,13 @@ static bool limit_files(struct sandbox *sandbox, const struct settings *s, const
     return false;
 }
 
-void sandbox_enter(struct sandbox *sandbox, const struct settings *s, const char *file,
-                   const char *socket_path)
+void sandbox_enter(struct sandbox *sandbox, const struct settings *s, const char *socket_path)
 {
     *sandbox = (struct sandbox){.is_on = s->sandbox};
     if (!s->sandbox)
         return;
     sandbox->landlock = sandbox_landlock_version();
-    if (sandbox->landlock > 0 && !limit_files(sandbox, s, file, socket_path)) {
+    if (sandbox->landlock > 0 && !limit_files(sandbox, s, socket_path)) {
         log_write_event(LOG_LEVEL_WARNING, "sandbox",
                         (const char *[]){"reason", "landlock", "error", strerrordesc_np(errno), NULL});
         sandbox->landlock = 0;

@@ -28,12 +28,11 @@ struct sandbox {
 
 /*
  * Enters what Sandbox asks for, before any thread and behind the last call that needs more. Files of the
- * system, file (the configuration) and what settings name can be read, with the folders they lie in; only
+ * system, the configuration and what settings name can be read, with the folders they lie in; only
  * evidence, evidence log and metrics can be written; the socket at socket_path (NULL: none) can be taken
  * away. What the kernel does not have is left out, with a line in the log.
  */
-void sandbox_enter(struct sandbox *sandbox, const struct settings *s, const char *file,
-                   const char *socket_path);
+void sandbox_enter(struct sandbox *sandbox, const struct settings *s, const char *socket_path);
 
 /* One line in the log, when it has found its place. */
 void sandbox_tell(const struct sandbox *sandbox);

@@ -54,6 +54,20 @@ static bool set_option(struct reading *r, const struct settings_option *o, struc
     return fail(r, o->keyword, why);
 }
 
+/* For a reload comes after the daemon has left its folder. A link stays one: it may lead elsewhere by then.
+ */
+static char *make_absolute(const char *path)
+{
+    char *absolute = NULL;
+    char *here = path[0] != '/' ? getcwd(NULL, 0) : NULL;
+    if (here == NULL)
+        return strdup(path);
+    if (asprintf(&absolute, "%s/%s", here, path) < 0)
+        absolute = NULL;
+    free(here);
+    return absolute;
+}
+
 static bool set_defaults(struct reading *r)
 {
     for (const struct settings_option *o = settings_options; o->keyword != NULL; o++)
@@ -67,10 +81,7 @@ static bool set_defaults(struct reading *r)
     char why[SETTINGS_WHY_BYTES];
     bool has_name = name->read(name, r->settings, span_from_string(host), why) ||
                     name->read(name, r->settings, SPAN_LITERAL("localhost"), why);
-    /* Absolute, for a reload comes after the daemon has left its folder. */
-    r->settings->file = realpath(r->path, NULL);
-    if (r->settings->file == NULL)
-        r->settings->file = strdup(r->path);
+    r->settings->file = make_absolute(r->path);
     return has_name && r->settings->file != NULL;
 }
 

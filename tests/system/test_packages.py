@@ -54,6 +54,7 @@ def test_the_debian_package_holds_what_an_administrator_needs(deb, tmp_path):
     run(["dpkg-deb", "-R", package, tmp_path / "tree"])
     tree = tmp_path / "tree"
     for name in ("usr/sbin/acme-milter", "etc/acme-milter.conf", "lib/systemd/system/acme-milter.service",
+                 "lib/systemd/system/acme-milter.socket",
                  "usr/lib/sysusers.d/acme-milter.conf", "usr/lib/tmpfiles.d/acme-milter.conf",
                  "usr/share/man/man8/acme-milter.8.gz", "usr/share/man/man5/acme-milter.conf.5.gz"):
         assert (tree / name).is_file(), name
@@ -80,6 +81,7 @@ def test_the_package_starts_nothing_by_itself(deb, tmp_path):
 def test_the_rpm_holds_the_same_files(rpm):
     files = run(["rpm", "-qlp", only(rpm, f"*.{os.uname().machine}.rpm"), only(rpm, "*.noarch.rpm")])
     for name in ("/usr/sbin/acme-milter", "/etc/acme-milter.conf", "/usr/lib/systemd/system/acme-milter.service",
+                 "/usr/lib/systemd/system/acme-milter.socket",
                  "/usr/lib/sysusers.d/acme-milter.conf", "/usr/bin/acme-milter-conformance",
                  "/usr/share/acme-milter/conformance/acme_conformance/lab.py"):
         assert name in files.splitlines()

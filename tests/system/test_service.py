@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Who starts the milter and watches it: a container, an init script, systemd."""
+import concurrent.futures
 import contextlib
 import os
 import pwd
+import select
 import signal
 import socket
 import subprocess
@@ -13,7 +15,7 @@ import pytest
 from harness import milter, threads
 from harness.process import Process, free_port, unix_socket_answers, wait_for
 from harness.replies import assert_judges
-from harness.service_manager import NotifySocket, activation
+from harness.service_manager import NotifySocket, activation, inheritance
 
 from conftest import CHALLENGE_ADDRESS
 
@@ -195,6 +197,23 @@ def connects(port):
     with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 5):
         return True
     return False
+
+
+def test_mail_waits_at_the_socket_of_systemd_while_the_milter_restarts(mx, new_exchange, new_milter):
+    server = new_milter(("Socket", "fd:systemd"))
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(server.socket))
+        listening.listen()
+        server.wrapper, server.popen = inheritance(listening)
+        before, after = new_exchange(), new_exchange()
+        with mx.with_milter(server), concurrent.futures.ThreadPoolExecutor(1) as pool:
+            assert_judges(mx, before)
+            assert server.stop() == 0
+            assert unix_socket_answers(server.socket)
+            sent = pool.submit(assert_judges, mx, after)
+            wait_for(lambda: select.select([listening], [], [], 0)[0], "Postfix waits there")
+            server.start()
+            sent.result()
 
 
 @pytest.mark.parametrize("names, setting, text", [

@@ -44,6 +44,12 @@ class NotifySocket:
         self.socket.close()
 
 
+def inheritance(listening):
+    """A command and Popen's arguments that give an open socket to what follows, as systemd does, which keeps it too."""
+    script = f'export LISTEN_PID=$$ LISTEN_FDS=1; exec "$@" 3<&{listening.fileno()}'
+    return ("bash", "-c", script, "bash"), {"pass_fds": [listening.fileno()]}
+
+
 def activation(sockets):
     """The command that listens at these and runs what follows with them at the first connection: {name: path or port}."""
     listening = [f"--listen={address}" for address in sockets.values()]
