@@ -32,6 +32,9 @@ define(`confREFUSE_LA', `10000')dnl
 define(`confQUEUE_LA', `10000')dnl
 define(`confDELAY_LA', `10000')dnl
 define(`confPRIVACY_FLAGS', `authwarnings')dnl
+dnl However busy the machine is: above a load of 12 it would not even greet.
+define(`confQUEUE_LA', `10000')dnl
+define(`confREFUSE_LA', `10000')dnl
 define(`confLOG_LEVEL', `14')dnl
 define(`confSERVER_CERT', `{certificate}')dnl
 define(`confSERVER_KEY', `{key}')dnl
