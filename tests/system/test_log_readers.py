@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""contrib/log: rsyslog, fail2ban and mtail read what the milter and Postfix really logged."""
+"""contrib/log: rsyslog, fail2ban and mtail read what the milter, Postfix and Sendmail really logged."""
 import json
 import re
 import shutil
@@ -12,8 +12,11 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from harness import milter
 from harness.dns import BOGUS, SIGNED
-from harness.process import wait_for
+from harness.mail_exchanger import CA_DOMAIN, MailExchanger
+from harness.milter_proxy import MilterProxy
+from harness.process import Folder, wait_for
 from harness.replies import good_reply
+from harness.sendmail import Sendmail
 from harness.syslog import Syslog
 
 TOP = Path(__file__).resolve().parents[2]
@@ -149,18 +152,81 @@ def test_mtail_counts_what_was_logged(logged):
     assert found == pytest.approx(wanted)
 
 
-def test_fail2ban_counts_forged_replies_only(logged, mx, tmp_path):
+@pytest.fixture
+def fail2ban(tmp_path):
+    """Debian's folder of fail2ban with our files in it."""
     conf = tmp_path / "fail2ban"
     shutil.copytree("/etc/fail2ban", conf)
     shutil.copytree(CONTRIB / "fail2ban", conf, dirs_exist_ok=True)
+    (conf / "jail.d/defaults-debian.conf").unlink(missing_ok=True)  # its sshd jail wants a log that is not there
+    return conf
+
+
+def hosts(conf, log):
+    return run("fail2ban-regex", "--config", conf, "--out", "ip", log, "acme-milter").split()
+
+
+def test_fail2ban_counts_forged_replies_only(logged, mx, fail2ban, tmp_path):
     log = tmp_path / "mail.log"
     log.write_text(mx.postfix.log())
-    text = run("fail2ban-regex", "--config", conf, "--print-all-matched", log, "acme-milter")
+    text = run("fail2ban-regex", "--config", fail2ban, "--print-all-matched", log, "acme-milter")
     matched = {name for name, queue_id in logged.queue_ids.items() if f": {queue_id}: milter-reject" in text}
     assert matched == {"unsigned", "forged"}
-    assert re.search(r"\b127\.0\.0\.1\b", run("fail2ban-regex", "--config", conf, "--out", "ip", log, "acme-milter"))
-    jail = conf / "jail.d/acme-milter.conf"
+    log.write_text("".join(line + "\n" for line in mx.postfix.log().splitlines()
+                           if any(f": {queue_id}: " in line for queue_id in logged.queue_ids.values())))
+    assert hosts(fail2ban, log) == ["127.0.0.1"] * 2
+
+
+def test_fail2ban_takes_the_jail(mx, fail2ban, tmp_path):
+    log = tmp_path / "mail.log"
+    log.write_text(mx.postfix.log())
+    jail = fail2ban / "jail.d/acme-milter.conf"
     jail.write_text(jail.read_text().replace("/var/log/mail.log", str(log)))
-    (conf / "jail.d/defaults-debian.conf").unlink(missing_ok=True)  # its sshd jail wants a log that is not there
-    assert "OK" in run("fail2ban-client", "-c", conf, "-t")
-    assert re.search(r"'maxretry', 10\]", run("fail2ban-client", "-c", conf, "-d"))
+    assert "OK" in run("fail2ban-client", "-c", fail2ban, "-t")
+    assert re.search(r"'maxretry', 10\]", run("fail2ban-client", "-c", fail2ban, "-d"))
+
+
+class LoggedSendmail(Sendmail):
+    """One whose syslog lines go to rsyslogd's mail.log."""
+
+    def __init__(self, syslog, *arguments):
+        super().__init__(*arguments)
+        self.syslog = syslog
+
+    def launch(self, argv):
+        return super().launch(self.syslog.command(*argv))
+
+    def queue_ids(self):
+        return re.findall(r" sendmail\[\d+\]: (\w+): from=<", "\n".join(self.syslog.lines()))
+
+
+@pytest.fixture(scope="module")
+def sendmail_log(logged, shared_milter, acme_server, dns_server, tls_files, new_exchange):
+    """The lines of Sendmail for a forged, a tokenless and a good reply, by their queue ids."""
+    folder = Folder("sm")
+    sockets = folder.sub("sendmail-milter")
+    proxy = MilterProxy(sockets / "milter.sock", shared_milter.socket)
+    sendmail = LoggedSendmail(logged.syslog, folder, CA_DOMAIN, sockets, *tls_files)
+    ids = {}
+    with MailExchanger(sendmail, proxy, shared_milter, acme_server, dns_server).running() as mx:
+        good, forged, tokenless = new_exchange(), new_exchange(), new_exchange()
+        for name, exchange, data in (("forged", forged, good_reply(forged).bytes()),
+                                     ("tokenless", tokenless, tokenless.sign(good_reply(tokenless).set("Subject", "Re: nothing"))),
+                                     ("good", good, good.sign(good_reply(good)))):
+            mx.send(exchange, data)
+            ids[name] = mx.queue_id()
+    yield [line for line in logged.syslog.lines() if " sendmail[" in line], ids
+    folder.remove()
+
+
+def test_fail2ban_reads_sendmail_too(sendmail_log, fail2ban, tmp_path):
+    lines, ids = sendmail_log
+    log = tmp_path / "mail.log"
+    log.write_text("\n".join(lines) + "\n")
+    assert hosts(fail2ban, log) == ["127.0.0.1"]
+    text = run("fail2ban-regex", "--config", fail2ban, "--print-all-matched", log, "acme-milter")
+    assert f": {ids['forged']}: Milter: data, reject=550" in text
+    # What a sender wrote into his address must not name a host.
+    begin = f"{ids['forged']}: from=<"
+    log.write_text("\n".join(lines).replace(begin, begin + '"x>, relay=a [192.0.2.9]"') + "\n")
+    assert hosts(fail2ban, log) == ["127.0.0.1"]

@@ -107,8 +107,11 @@ class Sendmail:
     def start(self):
         argv = [self.binary, "-C", self.conf, "-bD", "-q1h", "-X", self.traffic]
         named = ["unshare", "--uts", "sh", "-c", 'hostname "$0" && exec "$@"', f"mx.{self.domain}", *argv]
-        self.process = Process(with_bound(self.milter_folder, "/run/acme-milter", named), self.folder / "log")
+        self.process = self.launch(with_bound(self.milter_folder, "/run/acme-milter", named))
         self.process.wait_until(self._greets, "Sendmail greets")
+
+    def launch(self, argv):
+        return Process(argv, self.folder / "log")
 
     def _greets(self):
         try:
