@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { NESTING_MAX = 10, MASTER_FIELDS = 8, FIELD_CHROOT = 4, FIELD_COMMAND = 7 };
+enum { NESTING_MAX = 10, NAMES_MAX = 1000, MASTER_FIELDS = 8, FIELD_CHROOT = 4, FIELD_COMMAND = 7 };
 
 struct setting {
     char *name;
@@ -130,7 +130,7 @@ struct level {
 static bool append_expanded(const struct reading *r, struct span text, struct strbuf *out)
 {
     struct level levels[NESTING_MAX] = {{text, 0}};
-    size_t depth = 1;
+    size_t depth = 1, names = 0;
     while (depth > 0) {
         struct level *l = &levels[depth - 1];
         size_t dollar = span_find_byte(l->text, l->at, '$');
@@ -145,7 +145,7 @@ static bool append_expanded(const struct reading *r, struct span text, struct st
         struct span name = name_at(span_slice(l->text, dollar, l->text.len), &taken);
         l->at += taken;
         const struct setting *s = find(r, name);
-        if (s != NULL && depth == NESTING_MAX)
+        if (s != NULL && (depth == NESTING_MAX || ++names > NAMES_MAX))
             return false;
         if (s != NULL)
             levels[depth++] = (struct level){span_from_string(s->value), 0};

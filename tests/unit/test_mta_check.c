@@ -94,6 +94,11 @@ static const struct example postfix_examples[] = {
     {"an unknown name is nothing", OPEN_SOCKET, "smtpd_milters = $nothing unix:/acme-milter.sock\n", PLAIN,
      NULL},
     {"names without an end", OPEN_SOCKET, "a = $b\nb = $a\nsmtpd_milters = $a\n", PLAIN, NULL},
+    {"names that multiply", OPEN_SOCKET,
+     "a =\nb = $a$a$a$a$a$a$a$a\nc = $b$b$b$b$b$b$b$b\nd = $c$c$c$c$c$c$c$c\ne = $d$d$d$d$d$d$d$d\nf = "
+     "$e$e$e$e$e$e$e$e\n"
+     "g = $f$f$f$f$f$f$f$f\nh = $g$g$g$g$g$g$g$g\ni = $h$h$h$h$h$h$h$h\nsmtpd_milters = $i$i$i$i$i$i$i$i\n",
+     PLAIN, NULL},
     {"a dollar at the end", OPEN_SOCKET, "smtpd_milters = unix:/acme-milter.sock $\n", PLAIN, NULL},
     {"a brace without an end", OPEN_SOCKET, "smtpd_milters = { unix:/acme-milter.sock\n", PLAIN, NULL},
     {"a name's brace without an end", OPEN_SOCKET, "smtpd_milters = unix:/acme-milter.sock ${a\n", PLAIN,
