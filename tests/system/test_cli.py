@@ -393,3 +393,19 @@ def test_post_hands_passing_results_to_the_acme_server(acme_server, exchange, dn
     assert done.returncode == 0, done.stderr
     assert acme_server.status(exchange.challenge) == "valid"
     assert [result["id"] for result in acme_server.results_for(exchange.challenge)] == [json.loads(done.stdout)["id"]]
+
+
+def test_policy_and_findings_of_one_challenge_address(conf, dns, message):
+    """The same reply, at addresses with rules of their own."""
+    file = conf("OnFinding dnssec-none note",
+                "ChallengeAddress strict@ca.acme-lab.net Policy=strict OnFinding=to-mismatch:note",
+                "ChallengeAddress own@ca.acme-lab.net OnFinding=to-mismatch:reject OnFinding=dnssec-none:note")
+    mail_file = message()
+    for address, code, reason in ((CA, 0, None), ("own@ca.acme-lab.net", 1, "to-mismatch"), ("strict@ca.acme-lab.net", 0, None)):
+        got, (result,), _ = judge(file, dns(), "-r", address, mail_file)
+        assert (got, result["challengeAddress"]) == (code, address), result["findings"]
+        assert (result["reason"] or {}).get("finding") == reason
+        assert f"Policy {'strict' if address.startswith('strict') else 'interop'}" in result["settings"]
+    short = message("short.eml", Subject="Re: ACME: AAAAAAAAAAAAAAAA")
+    assert judge(file, dns(), "-r", CA, short)[0] == 0
+    assert judge(file, dns(), "-r", "strict@ca.acme-lab.net", short)[1][0]["reason"]["finding"] == "token-short"
