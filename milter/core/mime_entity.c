@@ -187,6 +187,7 @@ static bool read_type(struct span s, struct mime_entity *e)
     return (at >= s.len || s.data[at] == ';') && read_parameters(s, at, e);
 }
 
+/* RFC 2045 allows comments here; the other readers know none, and take the body as it stands. */
 static enum mime_encoding read_encoding(struct span s)
 {
     static const struct {
@@ -197,12 +198,9 @@ static enum mime_encoding read_encoding(struct span s)
         {"binary", MIME_ENCODING_IDENTITY}, {"quoted-printable", MIME_ENCODING_QUOTED_PRINTABLE},
         {"base64", MIME_ENCODING_BASE64},
     };
-    size_t at = skip_cfws(s, 0);
-    struct span token = take_token(s, &at);
-    if (skip_cfws(s, at) != s.len)
-        return MIME_ENCODING_UNKNOWN;
+    s = span_trim(s);
     for (size_t i = 0; i < sizeof encodings / sizeof encodings[0]; i++)
-        if (span_equal_nocase(token, span_from_string(encodings[i].name)))
+        if (span_equal_nocase(s, span_from_string(encodings[i].name)))
             return encodings[i].encoding;
     return MIME_ENCODING_UNKNOWN;
 }
