@@ -80,7 +80,7 @@ def main():
             ("ChallengeAddress", CHALLENGE_ADDRESS), ("Endpoint", ca.endpoint), ("EndpointPeerUser", acme.USER),
             ("Nameservers", server.address), ("TrustAnchorFile", server.trust_anchor), ("LogLevel", "info")])
         stack.callback(filter_.stop)
-        filter_.start()
+        filter_.start_and_wait()
         check(filter_.user_id() != 0, "the milter gave up root")
         say(f"process {filter_.process.pid} as user {milter.USER}, configured so:")
         show(filter_.conf.read_text())
