@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from harness import challenge, milter
+from harness import challenge, milter, threads
 from harness.endpoints import HttpsServer, LosingServer, SilentServer
 from harness.replies import good_reply
 from harness.process import Folder
@@ -68,6 +68,26 @@ def test_post_over_https_with_a_client_certificate_and_a_token(post, authority, 
         assert headers["Idempotency-Key"] == f'"{result["id"]}"' and headers["Authorization"] == "Bearer " + TOKEN
         assert json.loads(body)["id"] == result["id"]
         assert (("DNS", "mx.ca.acme-lab.net"),) == peer["subjectAltName"]
+
+
+def test_running_milter_posts_over_https_from_its_sandbox(mx, new_exchange, new_milter, authority, server_identity, client_identity):
+    """Where names are looked up, authorities and keys are read, and read again, behind its filter of system calls."""
+    server = new_milter(("EndpointPeerUser", "none"))
+    files = {"EndpointCAFile": authority.root, "EndpointCertificateFile": client_identity[0], "EndpointKeyFile": client_identity[1]}
+    for keyword, path in files.items():
+        copy = server.folder / keyword
+        copy.write_bytes(path.read_bytes())
+        copy.chmod(0o644)
+        server.set(keyword, copy)
+    with HttpsServer(*server_identity, client_ca=authority.root) as other:
+        server.set("Endpoint", other.url)
+        with mx.with_milter(server):
+            for count in (1, 2):
+                exchange = new_exchange()
+                answer = mx.send(exchange, exchange.sign(good_reply(exchange)))
+                assert answer.code == 250 and len(other.requests) == count, str(answer)
+                assert server.reload_and_wait()
+            assert threads.status(server.process.pid)["Seccomp"] == "2"
 
 
 def test_wrong_token_keeps_the_mail(post, authority, server_identity, tmp_path):
