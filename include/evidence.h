@@ -28,6 +28,8 @@ struct evidence_folder {
 enum outcome evidence_folder_write(const char *directory, const char *id, int64_t received_at,
                                    const struct evidence_folder *folder,
                                    char path[static EVIDENCE_PATH_MAX_BYTES]) MUST_CHECK;
+/* Whether folders can be made in it now; errno tells why not. */
+bool evidence_folder_can_write(const char *directory) MUST_CHECK;
 /* Adds answer.json to a folder written before. */
 enum outcome evidence_folder_add_answer(const char *path, struct span answer) MUST_CHECK;
 

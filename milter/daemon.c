@@ -96,6 +96,15 @@ static void warn_of_test_settings(const struct settings *s)
         log_write(LOG_LEVEL_WARNING, "test-setting TestTime=%lld", (long long)s->test_time);
 }
 
+static void warn_of_evidence(const struct settings *s)
+{
+    if (s->evidence_directory != NULL && s->mode == SETTINGS_MODE_ENFORCE &&
+        !evidence_folder_can_write(s->evidence_directory))
+        log_write_event(LOG_LEVEL_ERROR, "evidence",
+                        (const char *[]){"reason", "directory", "path", s->evidence_directory, "error",
+                                         strerrordesc_np(errno), NULL});
+}
+
 /* So that a syslog kept elsewhere shows what the end of the log was. */
 static void log_chain(const struct runtime *runtime)
 {
@@ -137,6 +146,7 @@ static void take_runtime(struct server *server, struct runtime *runtime)
     log_set_level((enum log_level)runtime->settings->log_level);
     metrics_set_capacity(server->metrics, runtime->settings->max_concurrent_replies);
     warn_of_test_settings(runtime->settings);
+    warn_of_evidence(runtime->settings);
     milter_glue_replace_runtime(runtime);
 }
 

@@ -53,7 +53,12 @@ static void wipe(char *token)
 bool endpoint_token_read(const char *path, size_t min_bytes, char **token,
                          char error[static ENDPOINT_ERROR_BYTES])
 {
-    return read_file(path, min_bytes, token, error) == OUTCOME_OK;
+    char why[ENDPOINT_ERROR_BYTES];
+    if (read_file(path, min_bytes, token, why) == OUTCOME_OK)
+        return true;
+    (void)snprintf(error, ENDPOINT_ERROR_BYTES, "EndpointTokenFile %.*s",
+                   (int)(ENDPOINT_ERROR_BYTES - sizeof "EndpointTokenFile "), why);
+    return false;
 }
 
 enum outcome endpoint_token_check(const char *path, size_t min_bytes, char error[static ENDPOINT_ERROR_BYTES])

@@ -92,6 +92,15 @@ static bool write_folder(int day, const char *id, const struct evidence_folder *
     return (ok || faccessat(day, id, F_OK, AT_SYMLINK_NOFOLLOW) == 0) && fsync(day) == 0;
 }
 
+bool evidence_folder_can_write(const char *directory)
+{
+    struct stat status;
+    if (stat(directory, &status) != 0)
+        return false;
+    errno = ENOTDIR;
+    return S_ISDIR(status.st_mode) && access(directory, W_OK | X_OK) == 0;
+}
+
 enum outcome evidence_folder_write(const char *directory, const char *id, int64_t received_at,
                                    const struct evidence_folder *folder,
                                    char path[static EVIDENCE_PATH_MAX_BYTES])

@@ -149,6 +149,23 @@ def test_evidence_that_cannot_be_written_is_temporary(mx, exchange, with_evidenc
         assert mx.send(exchange, signed_reply(exchange)).code == 250
 
 
+def test_a_folder_that_is_not_there_is_told_at_the_start(mx, exchange, with_evidence):
+    server, folder = with_evidence
+    folder.rmdir()
+    with mx.with_milter(server):
+        (line,) = wait_for(lambda: [line for line in server.log_lines() if " evidence reason=directory " in line], "it is told")
+        assert milter.logfmt(line) == {"reason": "directory", "path": str(folder), "error": "No such file or directory"}
+        assert mx.send(exchange, signed_reply(exchange)).code == 451
+    assert mx.acme.results_for(exchange.challenge) == []
+
+
+def test_a_good_folder_is_not_complained_of(mx, exchange, with_evidence):
+    server, _ = with_evidence
+    with mx.with_milter(server):
+        assert mx.send(exchange, signed_reply(exchange)).code == 250
+        assert not any(" evidence reason=" in line for line in server.log_lines())
+
+
 def test_same_mail_twice_keeps_its_evidence(mx, exchange, with_evidence):
     server, folder = with_evidence
     data = signed_reply(exchange)
