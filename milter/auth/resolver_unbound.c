@@ -141,7 +141,9 @@ static void read_result(struct unbound_question *q, const struct ub_result *resu
         answer->dnssec = DNSSEC_STATUS_BOGUS;
         return;
     }
-    if (result->rcode == RCODE_NXDOMAIN || (result->rcode == RCODE_NOERROR && !result->havedata))
+    if (result->rcode == RCODE_NXDOMAIN)
+        answer->outcome = OUTCOME_ABSENT;
+    else if (result->rcode == RCODE_NOERROR && !result->havedata)
         answer->outcome = is_referral(result) ? OUTCOME_TEMPORARY : OUTCOME_ABSENT;
     else
         answer->outcome = result->rcode == RCODE_NOERROR ? read_records(q, result) : OUTCOME_TEMPORARY;

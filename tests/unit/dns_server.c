@@ -150,10 +150,8 @@ struct maker_row {
     void (*make)(struct packet *p);
 };
 static const struct maker_row makers[] = {
-    {"joined", put_joined},
-    {"overlong", put_overlong},
-    {"referral", put_referral},
-    {"seventeen", put_seventeen},
+    {"joined", put_joined},     {"overlong", put_overlong},   {"nx-ns", put_referral},
+    {"referral", put_referral}, {"seventeen", put_seventeen},
 };
 
 struct cname_row {
@@ -166,8 +164,8 @@ struct rcode_row {
     const char *label;
     unsigned char rcode;
 };
-static const struct rcode_row rcodes[] = {
-    {"nx", 3}, {"servfail", 2}, {"refused", 5}, {"notimp", 4}, {"formerr", 1}};
+static const struct rcode_row rcodes[] = {{"nx", 3},      {"nx-ns", 3},  {"servfail", 2},
+                                          {"refused", 5}, {"notimp", 4}, {"formerr", 1}};
 
 #define ROWS(table) (sizeof(table) / sizeof((table)[0]))
 

@@ -56,6 +56,7 @@ static const struct answer_row answer_rows[] = {
     {"CNAME to no TXT", "alias-nodata.test", OUTCOME_ABSENT, 0, 0},
     {"a name of the special zones", "plain.home.arpa", OUTCOME_OK, 1, 5},
     {"a name of the special zones", "plain.invalid", OUTCOME_OK, 1, 5},
+    {"NXDOMAIN with NS and no SOA: RFC 2308 2.1 type 4", "nx-ns.test", OUTCOME_ABSENT, 0, 0},
     {"a referral is no answer", "referral.test", OUTCOME_TEMPORARY, 0, 0},
     {"SERVFAIL", "servfail.test", OUTCOME_TEMPORARY, 0, 0},
     {"REFUSED", "refused.test", OUTCOME_TEMPORARY, 0, 0},
