@@ -20,6 +20,7 @@ struct endpoint_options {
     const char *peer_user;  /* NULL: whoever listens */
     int64_t timeout_ms;     /* one attempt */
     int64_t retry_for_ms;   /* all of them */
+    int64_t posts_max;      /* at once; 0: any number */
     const char *token_file; /* bearer token, read by endpoint_new; NULL: none */
     size_t token_min_bytes;
     const char *signature_field; /* not NULL: the token is no bearer token but the key of an HMAC-SHA256 of
@@ -79,6 +80,7 @@ struct endpoint *endpoint_new(const struct endpoint_options *options,
                               char error[static ENDPOINT_ERROR_BYTES]);
 void endpoint_free(struct endpoint *e);
 
+/* Where posts_max others are under way: OUTCOME_TEMPORARY at once, without an attempt. */
 void endpoint_post(struct endpoint *e, const struct endpoint_request *request,
                    struct endpoint_answer *answer);
 

@@ -327,7 +327,9 @@ static void answer_rows(struct explain_page *p, const struct session *s, const s
 
 static void server_row(struct explain_page *p, const struct endpoint_answer *answer)
 {
-    if (answer->attempts == 0)
+    if (answer->attempts == 0 && answer->outcome == OUTCOME_TEMPORARY)
+        explain_page_row(p, "ACME server", SPAN_LITERAL("not asked: too many replies waited for it"));
+    else if (answer->attempts == 0)
         explain_page_row(p, "ACME server",
                          SPAN_LITERAL("not asked: EndpointFormat has no words for this reply"));
     else if (answer->http_status == 0)

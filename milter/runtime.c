@@ -27,6 +27,24 @@ static bool open_resolver(struct runtime *r, const char *dns_file, struct strbuf
     return r->resolver != NULL;
 }
 
+static bool is_in_use(const struct settings *s, size_t endpoint)
+{
+    for (size_t i = 0; i < s->challenge_count; i++)
+        if (s->challenges[i].endpoint == endpoint)
+            return !settings_endpoint_is_none(s, endpoint);
+    return false;
+}
+
+/* Of the replies that are worked on at once, how many may wait for one ACME server: one that hangs leaves
+ * room. */
+static int64_t share_of_one(const struct settings *s)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < s->endpoint_count; i++)
+        count += is_in_use(s, i);
+    return count > 1 ? s->max_concurrent_replies - s->max_concurrent_replies / 4 : 0;
+}
+
 static bool open_endpoints(struct runtime *r, struct strbuf *error)
 {
     const struct settings *s = r->settings;
@@ -39,6 +57,7 @@ static bool open_endpoints(struct runtime *r, struct strbuf *error)
             .peer_user = s->endpoint_peer_user,
             .timeout_ms = s->endpoint_timeout_ms,
             .retry_for_ms = s->endpoint_retry_for_ms,
+            .posts_max = share_of_one(s),
             .token_file = s->endpoint_token_file,
             .token_min_bytes = needs->secret_min_bytes,
             .signature_field = needs->signature_field,

@@ -29,6 +29,7 @@ struct endpoint {
     struct endpoint_peer peer;
     int64_t timeout_ms;
     int64_t retry_for_ms;
+    int64_t posts_max;
     char *token; /* owned, as are the file names; NULL: none */
     const char *signature_field;
     char *ca_file;
@@ -37,6 +38,7 @@ struct endpoint {
     pthread_mutex_t lock; /* of what follows */
     CURL *idle[IDLE_MAX];
     size_t idle_count;
+    int64_t posts; /* under way */
 };
 
 /* One request and what came back. */
@@ -90,6 +92,7 @@ static bool configure(struct endpoint *e, const struct endpoint_options *options
     const char *why;
     e->timeout_ms = options->timeout_ms;
     e->retry_for_ms = options->retry_for_ms;
+    e->posts_max = options->posts_max;
     e->signature_field = options->signature_field;
     if (!endpoint_url_parse(options->url, &e->url, &why)) {
         (void)snprintf(error, ENDPOINT_ERROR_BYTES, "%.100s: %s", options->url, why);
@@ -448,11 +451,26 @@ static void try_until_answered(const struct endpoint *e, CURL *easy, const struc
              (timeout_ms = least(e->timeout_ms, deadline_left_ms(deadline))) > 0);
 }
 
-void endpoint_post(struct endpoint *e, const struct endpoint_request *request, struct endpoint_answer *answer)
+static bool begin_post(struct endpoint *e)
+{
+    (void)pthread_mutex_lock(&e->lock);
+    bool has_room = e->posts_max == 0 || e->posts < e->posts_max;
+    e->posts += has_room;
+    (void)pthread_mutex_unlock(&e->lock);
+    return has_room;
+}
+
+static void end_post(struct endpoint *e)
+{
+    (void)pthread_mutex_lock(&e->lock);
+    e->posts--;
+    (void)pthread_mutex_unlock(&e->lock);
+}
+
+static void post(struct endpoint *e, const struct endpoint_request *request, struct endpoint_answer *answer)
 {
     CURL *easy = borrow_handle(e);
     struct curl_slist *fields = make_fields(e, request);
-    *answer = (struct endpoint_answer){.outcome = OUTCOME_TEMPORARY};
     if (easy != NULL && fields != NULL) {
         set_request(easy, request, fields);
         try_until_answered(e, easy, request, answer);
@@ -461,4 +479,15 @@ void endpoint_post(struct endpoint *e, const struct endpoint_request *request, s
     }
     return_handle(e, easy);
     curl_slist_free_all(fields);
+}
+
+void endpoint_post(struct endpoint *e, const struct endpoint_request *request, struct endpoint_answer *answer)
+{
+    *answer = (struct endpoint_answer){.outcome = OUTCOME_TEMPORARY};
+    if (begin_post(e)) {
+        post(e, request, answer);
+        end_post(e);
+    } else {
+        (void)snprintf(answer->error, sizeof answer->error, "enough replies wait for it already");
+    }
 }

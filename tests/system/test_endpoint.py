@@ -9,7 +9,7 @@ import pytest
 from harness import challenge, milter, threads
 from harness.endpoints import HttpsServer, LosingServer, SilentServer
 from harness.replies import good_reply
-from harness.process import Folder
+from harness.process import Folder, wait_for
 
 from conftest import CA_DOMAIN
 from test_cli import AUTHOR, conf, dns, message  # noqa: F401 pylint: disable=unused-import
@@ -137,24 +137,35 @@ def test_redirect_is_not_followed(post, authority, server_identity):
 
 
 def test_endpoint_that_hangs_does_not_hold_up_another(mx, folder, new_exchange, new_milter):
-    slow, quick = new_exchange(), [new_exchange() for _ in range(3)]
-    address = "slow@" + CA_DOMAIN
-    slow.challenge["from"] = address
-    answers = []
+    """Four replies at once, of which three may wait for one endpoint."""
+    slow, quick = [new_exchange() for _ in range(4)], [new_exchange() for _ in range(3)]
+    address, answers = "slow@" + CA_DOMAIN, []
+    for exchange in slow:
+        exchange.challenge["from"] = address
+
+    def send(exchange):
+        return mx.send(exchange, exchange.sign(good_reply(exchange)), exchange.challenge["from"])
     with contextlib.ExitStack() as stack:
         server = stack.enter_context(SilentServer(folder.path / "silent.sock"))
         stack.callback(server.is_free.set)
-        stack.enter_context(mx.with_milter(new_milter(
-            ("ChallengeAddress", f"{address} {server.url}"), ("EndpointPeerUser", "none"), ("EndpointTimeout", "100s"))))
-        sender = threading.Thread(target=lambda: answers.append(mx.send(slow, slow.sign(good_reply(slow)), address)))
-        sender.start()
-        assert server.is_asked.wait(30)
+        milter_for_both = stack.enter_context(mx.with_milter(new_milter(
+            ("ChallengeAddress", f"{address} {server.url}"), ("EndpointPeerUser", "none"), ("EndpointTimeout", "100s"),
+            ("MaxConcurrentReplies", "4"))))
+        senders = [threading.Thread(target=lambda each=each: answers.append(send(each))) for each in slow[:3]]
+        for sender in senders:
+            sender.start()
+        wait_for(lambda: len(server.asked) == 3, "three replies wait for the endpoint")
+        answer = send(slow[3])
+        assert (answer.code, answer.enhanced) == (451, "4.3.0"), str(answer)
+        assert b"enough replies wait for it already" in milter_for_both.log()
         for exchange in quick:
-            assert mx.send(exchange, exchange.sign(good_reply(exchange))).code == 250
-        assert answers == []  # it still waits
+            assert send(exchange).code == 250
+        assert answers == []  # they still wait
         server.is_free.set()
-        sender.join(60)
-        assert [answer.code for answer in answers] == [250]
+        for sender in senders:
+            sender.join(60)
+        assert [answer.code for answer in answers] == [250] * 3
+        assert send(slow[3]).code == 250
 
 
 def test_reply_whose_answer_was_lost_is_posted_again_and_counted_once(mx, folder, exchange, new_milter):

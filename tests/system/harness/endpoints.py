@@ -122,15 +122,15 @@ class _Endpoint(_InThread):
 
 
 class SilentServer(_Endpoint):
-    """Takes a request, tells so, and answers once it is let go."""
+    """Takes requests, which are in `asked`, and answers once it is let go."""
 
     def __init__(self, path):
-        self.is_asked, self.is_free = threading.Event(), threading.Event()
+        self.asked, self.is_free = [], threading.Event()
         super().__init__(path)
 
     def serve(self, connection):
-        while read_message(connection):
-            self.is_asked.set()
+        while request := read_message(connection):
+            self.asked.append(request)
             self.is_free.wait()
             connection.sendall(b"HTTP/1.1 204 No Content\r\n\r\n")
 
