@@ -211,6 +211,15 @@ def test_tls_version_is_in_the_result(attach, tls_files, exchange, shared_milter
     assert f"{mx.queue_id()}: reply " in shared_milter.wait_reply_line(exchange.token)
 
 
+def test_R25_long_fields_are_judged(attach, exchange, shared_milter):
+    """Postfix takes a field of 100 kB (header_size_limit), which is more than milters are usually sent at once."""
+    mx = attach(shared_milter)
+    reply = good_reply(exchange, X_Long="\n ".join(1300 * ["x" * 68]))
+    answer = mx.send(exchange, exchange.sign(reply, canon="simple/simple"))
+    assert answer.code == 250, str(answer)
+    assert mx.acme.status(exchange.challenge) == "valid"
+
+
 # --- mail that did not come by SMTP
 
 
