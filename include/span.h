@@ -27,6 +27,10 @@ struct span span_trim(struct span s);                          /* SP, HTAB, CR a
 /* Into out as a string, escaped (byte_escape): whole escapes, as many as fit into size. */
 void span_copy_escaped(struct span s, char *out, size_t size);
 
+/* Offset of the first byte at or behind at that is neither white space nor part of a comment (RFC 5322
+ * section 3.2.2). A comment that does not end takes everything. */
+size_t span_skip_cfws(struct span s, size_t at);
+
 /* Offset of the first needle in s at or after from, or s.len. */
 size_t span_find(struct span s, size_t from, struct span needle);
 size_t span_find_byte(struct span s, size_t from, char byte);

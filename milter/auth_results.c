@@ -21,27 +21,9 @@ bool auth_results_append(const struct reply_record *record, const char *authserv
     return out->error == STRBUF_ERROR_NONE;
 }
 
-/* Skips white space and comments; a comment that never ends takes everything. */
-static size_t skip_cfws(struct span s, size_t at)
-{
-    size_t depth = 0;
-    for (; at < s.len; at++) {
-        char c = s.data[at];
-        if (c == '\\' && depth > 0)
-            at++;
-        else if (c == '(')
-            depth++;
-        else if (c == ')' && depth > 0)
-            depth--;
-        else if (depth == 0 && !byte_is_blank(c) && c != '\r' && c != '\n')
-            break;
-    }
-    return at < s.len ? at : s.len;
-}
-
 bool auth_results_claims(struct span field_body, const char *authserv_id)
 {
-    size_t at = skip_cfws(field_body, 0);
+    size_t at = span_skip_cfws(field_body, 0);
     bool is_quoted = at < field_body.len && field_body.data[at] == '"';
     at += is_quoted;
     for (; *authserv_id != '\0'; authserv_id++, at++) {

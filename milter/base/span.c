@@ -79,3 +79,20 @@ void span_copy_escaped(struct span s, char *out, size_t size)
     }
     out[used] = '\0';
 }
+
+size_t span_skip_cfws(struct span s, size_t at)
+{
+    size_t depth = 0;
+    for (; at < s.len; at++) {
+        char c = s.data[at];
+        if (c == '\\' && depth > 0)
+            at++;
+        else if (c == '(')
+            depth++;
+        else if (c == ')' && depth > 0)
+            depth--;
+        else if (depth == 0 && !byte_is_blank(c) && c != '\r' && c != '\n')
+            break;
+    }
+    return at < s.len ? at : s.len;
+}

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { COMMENT_DEPTH_MAX = 8, PARAMETERS_MAX = 32, PART_FIELDS_MAX = 64 };
+enum { PARAMETERS_MAX = 32, PART_FIELDS_MAX = 64 };
 
 /* The three fields that matter, as they stand; a second one of a kind is an ambiguity. */
 struct content_fields {
@@ -37,29 +37,6 @@ static bool note_field(struct content_fields *f, struct span name, struct span v
         *known[i].value = value;
     }
     return true;
-}
-
-static bool is_blank(char c)
-{
-    return byte_is_blank(c) || c == '\r' || c == '\n';
-}
-
-/* White space and comments. */
-static size_t skip_cfws(struct span s, size_t at)
-{
-    unsigned depth = 0;
-    for (; at < s.len; at++) {
-        char c = s.data[at];
-        if (c == '\\' && depth > 0)
-            at++;
-        else if (c == '(' && depth < COMMENT_DEPTH_MAX)
-            depth++;
-        else if (c == ')' && depth > 0)
-            depth--;
-        else if (depth == 0 && !is_blank(c))
-            break;
-    }
-    return at < s.len ? at : s.len;
 }
 
 /* RFC 2045 section 5.1. */
@@ -114,20 +91,20 @@ struct parameter {
 /* "; name=value" at *at. False: malformed. *is_end: nothing more stands there. */
 static bool take_parameter(struct span s, size_t *at, struct parameter *p, bool *is_end)
 {
-    *at = skip_cfws(s, *at);
+    *at = span_skip_cfws(s, *at);
     while (*at < s.len && s.data[*at] == ';')
-        *at = skip_cfws(s, *at + 1);
+        *at = span_skip_cfws(s, *at + 1);
     *is_end = *at >= s.len;
     if (*is_end)
         return true;
     p->name = take_token(s, at);
-    *at = skip_cfws(s, *at);
+    *at = span_skip_cfws(s, *at);
     if (p->name.len == 0 || *at >= s.len || s.data[*at] != '=')
         return false;
-    *at = skip_cfws(s, *at + 1);
+    *at = span_skip_cfws(s, *at + 1);
     if (!take_value(s, at, p->value, sizeof p->value))
         return false;
-    *at = skip_cfws(s, *at);
+    *at = span_skip_cfws(s, *at);
     return *at >= s.len || s.data[*at] == ';';
 }
 
@@ -171,7 +148,7 @@ static bool read_parameters(struct span s, size_t at, struct mime_entity *e)
 
 static bool read_type(struct span s, struct mime_entity *e)
 {
-    size_t at = skip_cfws(s, 0);
+    size_t at = span_skip_cfws(s, 0);
     struct span type = take_token(s, &at);
     if (at >= s.len || s.data[at] != '/')
         return false;
@@ -183,7 +160,7 @@ static bool read_type(struct span s, struct mime_entity *e)
     copy_lower(type, e->type);
     e->type[type.len] = '/';
     copy_lower(subtype, e->type + type.len + 1);
-    at = skip_cfws(s, at);
+    at = span_skip_cfws(s, at);
     return (at >= s.len || s.data[at] == ';') && read_parameters(s, at, e);
 }
 
@@ -208,7 +185,7 @@ static enum mime_encoding read_encoding(struct span s)
 /* RFC 2183 section 2.8: what is not known to be inline is an attachment. */
 static bool is_attachment(struct span s)
 {
-    size_t at = skip_cfws(s, 0);
+    size_t at = span_skip_cfws(s, 0);
     return !span_equal_nocase(take_token(s, &at), SPAN_LITERAL("inline"));
 }
 

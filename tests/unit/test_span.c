@@ -99,12 +99,30 @@ static void test_name_table(void)
     tap_ok(!name_table_value(table, SPAN_LITERAL(""), &value), "nothing is no name");
 }
 
+static void test_cfws(void)
+{
+    static const struct {
+        struct span text;
+        size_t want;
+    } rows[] = {
+        {SPAN_LITERAL("a"), 0},      {SPAN_LITERAL(" \t\r\n a"), 5},
+        {SPAN_LITERAL("(b) a"), 4},  {SPAN_LITERAL("(b(c)d)a"), 7},
+        {SPAN_LITERAL("(\\))a"), 4}, {SPAN_LITERAL("(b"), 2},
+        {SPAN_LITERAL("(b\\"), 3},   {SPAN_LITERAL("((((((((((((((((((b))))))))))))))))))a"), 37},
+        {SPAN_LITERAL(")"), 0},      {SPAN_LITERAL(""), 0},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        tap_is_int((long long)span_skip_cfws(rows[i].text, 0), (long long)rows[i].want,
+                   "white space and comments");
+}
+
 int main(void)
 {
     test_equal();
     test_cut();
     test_find();
     test_bytes();
+    test_cfws();
     test_name_table();
     return tap_done();
 }
