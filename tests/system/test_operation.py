@@ -6,67 +6,17 @@ import re
 
 import pytest
 
-from harness import milter, smtp
+from harness import milter
 from harness.dns import BOGUS, SIGNED, UNSIGNED
+from harness.each_mta import BehindEachMta
 from harness.process import wait_for
 from harness.replies import assert_not_posted, assert_refused, good_reply
 
-from conftest import CA_DOMAIN, CHALLENGE_ADDRESS
-
-BOB = "bob@" + CA_DOMAIN
+from conftest import CHALLENGE_ADDRESS
 
 
-# --- mail that is not for the milter
-
-
-def test_mail_to_others_crosses_no_socket(mx, exchange):
-    other = "untouched@" + CA_DOMAIN
-    forged = good_reply(exchange).set("To", other)  # looks like a reply, is not for a challenge address
-    assert mx.send(exchange, forged, recipients=other).code == 250
-    assert mx.delivered(exchange) == [other]
-    (message,) = mx.proxy.messages_to(other)
-    assert message.from_mta["R"] <= 1 and message.from_mta["T"] <= 1
-    for letter in "LNBE":
-        assert message.from_mta[letter] == 0, message.from_mta
-    assert mx.milter.reply_lines(exchange.token) == []
-    # The same proxy does see them when the mail is for the milter: the zero above is not the proxy's.
-    recipient = CHALLENGE_ADDRESS
-    before = len(mx.proxy.messages_to(recipient))
-    assert mx.send(exchange, exchange.sign(good_reply(exchange))).code == 250
-    counts = mx.proxy.messages_to(recipient)[before].from_mta
-    assert counts["L"] >= 10 and counts["N"] == 1 and counts["B"] >= 1 and counts["E"] == 1
-
-
-def test_mixed_recipients_get_their_copy_when_the_reply_passes(mx, exchange):
-    answer = mx.send(exchange, exchange.sign(good_reply(exchange)), recipients=[BOB, CHALLENGE_ADDRESS])
-    assert answer.code == 250, str(answer)
-    assert mx.delivered(exchange) == [BOB]
-    assert mx.acme.status(exchange.challenge) == "valid"
-
-
-def test_mixed_recipients_are_refused_together(mx, exchange):
-    answer = mx.send(exchange, good_reply(exchange), recipients=[BOB, CHALLENGE_ADDRESS])
-    assert (answer.code, answer.enhanced) == (550, "5.7.20"), str(answer)
-    assert mx.delivered(exchange) == []
-    assert_not_posted(mx, exchange)
-
-
-def test_mails_of_one_connection_are_strangers_to_each_other(mx, new_exchange):
-    connection = smtp.connect(mx.postfix.port)
-    try:
-        for _ in range(2):
-            good, bad, other = new_exchange(), new_exchange(), new_exchange()
-            assert mx.send(bad, good_reply(bad), connection=connection).code == 550
-            assert mx.send(good, good.sign(good_reply(good)), connection=connection).code == 250
-            assert mx.send(other, good_reply(other), recipients=BOB, connection=connection).code == 250
-            connection.docmd("MAIL", f"FROM:<{good.author}>")
-            connection.docmd("RCPT", f"TO:<{CHALLENGE_ADDRESS}>")
-            connection.rset()
-            assert mx.acme.status(good.challenge) == "valid"
-            assert_not_posted(mx, bad)
-            assert mx.delivered(other) == [BOB]
-    finally:
-        connection.close()
+class TestPostfix(BehindEachMta):
+    pass
 
 
 # --- judged without an MTA
@@ -175,23 +125,6 @@ def test_mail_is_kept_by_its_sender_when_the_milter_is_gone(mx, exchange, new_mi
 
 
 # --- other dispositions
-
-
-def test_delivered_reply_carries_our_results_and_no_forged_ones(mx, exchange, new_milter):
-    forged = f"mx.{CA_DOMAIN}; dkim=pass header.d=forged.acme-lab.net"
-    reply = good_reply(exchange)
-    for _ in range(3):
-        reply.add("Authentication-Results", forged, first=True)
-    reply.add("Authentication-Results", "other.acme-lab.net; dkim=pass", first=True)
-    with mx.with_milter(new_milter(("Disposition", "deliver"))):
-        answer = mx.send(exchange, exchange.sign(reply))
-        assert answer.code == 250, str(answer)
-    assert mx.delivered(exchange) == [CHALLENGE_ADDRESS]
-    fields = mx.postfix.fields_of(exchange.token.encode(), "Authentication-Results")
-    assert not any("forged.acme-lab.net" in value for value in fields)
-    assert any(value.startswith("other.acme-lab.net") for value in fields)
-    (ours,) = [value for value in fields if value.startswith("mx." + CA_DOMAIN)]
-    assert "dkim=pass" in ours and SIGNED in ours
 
 
 def test_without_an_endpoint_the_verdict_alone_decides(mx, new_exchange, new_milter):

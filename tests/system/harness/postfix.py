@@ -6,10 +6,10 @@ import os
 import pwd
 import re
 import signal
-import socket
 import subprocess
 
 from .process import DEADLINE, Process, free_port, wait_for, with_bound
+from .smtp import greets
 
 SERVICES = """\
 127.0.0.1:{port} inet n - {chroot} - - smtpd
@@ -98,15 +98,7 @@ class Postfix:
         for source, target in self.bound:
             argv = with_bound(source, target, argv)
         self.process = Process(argv, self.folder / "maillog")
-        self.process.wait_until(self._greets, "Postfix greets")
-
-    def _greets(self):
-        try:
-            with socket.create_connection(("127.0.0.1", self.port), 5) as client:
-                client.settimeout(5)
-                return client.recv(4) == b"220 "
-        except OSError:
-            return False
+        self.process.wait_until(lambda: greets(self.port), "Postfix greets")
 
     def stop(self):
         """End the master, which ends its children; `postfix start-fg` only waits for it and ends with it. While that is

@@ -6,11 +6,11 @@ Its limits of load average are out of reach: a busy machine must not change what
 Mail for `domain` becomes a file a recipient, so that a test sees what became of each."""
 import email
 import re
-import socket
 import subprocess
 from pathlib import Path
 
 from .process import Process, free_port, wait_for, with_bound
+from .smtp import greets
 
 TOP = Path(__file__).resolve().parents[3]
 SNIPPET = TOP / "contrib" / "sendmail" / "acme-milter.mc"
@@ -108,18 +108,10 @@ class Sendmail:
         argv = [self.binary, "-C", self.conf, "-bD", "-q1h", "-X", self.traffic]
         named = ["unshare", "--uts", "sh", "-c", 'hostname "$0" && exec "$@"', f"mx.{self.domain}", *argv]
         self.process = self.launch(with_bound(self.milter_folder, "/run/acme-milter", named))
-        self.process.wait_until(self._greets, "Sendmail greets")
+        self.process.wait_until(lambda: greets(self.port), "Sendmail greets")
 
     def launch(self, argv):
         return Process(argv, self.folder / "log")
-
-    def _greets(self):
-        try:
-            with socket.create_connection(("127.0.0.1", self.port), 5) as client:
-                client.settimeout(5)
-                return client.recv(4) == b"220 "
-        except OSError:
-            return False
 
     def stop(self):
         if self.process:

@@ -2,6 +2,7 @@
 """A sender's MTA: one mail, and what the server said to it."""
 import re
 import smtplib
+import socket
 import ssl
 from dataclasses import dataclass, field
 
@@ -52,6 +53,16 @@ def _data(client, data):
         return client.data(data)
     except smtplib.SMTPDataError as error:  # refused at the command, before the data
         return error.smtp_code, error.smtp_error
+
+
+def greets(port):
+    """Whether an MTA answers there."""
+    try:
+        with socket.create_connection(("127.0.0.1", port), 5) as client:
+            client.settimeout(5)
+            return client.recv(4) == b"220 "
+    except OSError:
+        return False
 
 
 def connect(port, helo="mail.acme-lab.net", timeout=120, tls=None):
