@@ -77,11 +77,17 @@ static const char *macro(SMFICTX *ctx, const char *name)
     return smfi_getsymval(ctx, copy);
 }
 
+/* From now on, what this callback logs is of the mail under way: the thread may have served another before. */
+static void name_mail(SMFICTX *ctx)
+{
+    log_set_prefix(macro(ctx, "i"));
+}
+
 /* The connection's own data, made on first use. NULL: out of memory. */
 static struct connection *connection_of(SMFICTX *ctx)
 {
     struct connection *c = smfi_getpriv(ctx);
-    log_set_prefix(macro(ctx, "i"));
+    log_set_prefix(NULL);
     if (c != NULL)
         return c;
     c = calloc(1, sizeof *c);
@@ -192,6 +198,7 @@ static sfsistat decide(SMFICTX *ctx, struct connection *c)
     if (c->is_decided)
         return SMFIS_CONTINUE;
     c->is_decided = true;
+    name_mail(ctx);
     if (!session_wants_message(c->session, &outcome)) {
         log_write(LOG_LEVEL_DEBUG, "pass-through");
         return SMFIS_ACCEPT;
@@ -238,6 +245,7 @@ static sfsistat on_end_of_header(SMFICTX *ctx)
     sfsistat status = c != NULL ? decide(ctx, c) : SMFIS_TEMPFAIL;
     if (status != SMFIS_CONTINUE)
         return status;
+    name_mail(ctx);
     session_end_of_header(c->session);
     return go_on(c, SMFIP_NR_EOH);
 }
@@ -248,6 +256,7 @@ static sfsistat on_body(SMFICTX *ctx, unsigned char *data, size_t len)
     sfsistat status = c != NULL ? decide(ctx, c) : SMFIS_TEMPFAIL;
     if (status != SMFIS_CONTINUE)
         return status;
+    name_mail(ctx);
     (void)session_body(c->session, (struct span){(const char *)data, len});
     return go_on(c, SMFIP_NR_BODY);
 }
@@ -308,6 +317,7 @@ static sfsistat on_end_of_message(SMFICTX *ctx)
     if (status != SMFIS_CONTINUE)
         return status;
     struct session_outcome outcome;
+    name_mail(ctx);
     session_describe(c->session, macro(ctx, "i"), macro(ctx, "{tls_version}"));
     session_judge(c->session, on_progress, ctx, &outcome);
     status = conclude(ctx, c, &outcome);

@@ -93,11 +93,12 @@ const char *log_level_name(enum log_level level)
 void log_set_prefix(const char *queue_id)
 {
     struct strbuf text;
+    prefix[0] = '\0';
+    if (queue_id == NULL || *queue_id == '\0')
+        return;
     strbuf_init(&text, PREFIX_BYTES - 1);
-    if (queue_id != NULL && *queue_id != '\0') {
-        (void)strbuf_append_escaped(&text, span_slice(span_from_string(queue_id), 0, QUEUE_ID_MAX_BYTES));
-        (void)strbuf_append_string(&text, ": ");
-    }
+    (void)strbuf_append_escaped(&text, span_slice(span_from_string(queue_id), 0, QUEUE_ID_MAX_BYTES));
+    (void)strbuf_append_string(&text, ": ");
     (void)snprintf(prefix, sizeof prefix, "%s", strbuf_string(&text));
     strbuf_clear(&text);
 }
