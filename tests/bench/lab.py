@@ -56,7 +56,8 @@ class Lab:
         (folder / "db").mkdir()
         lines = [". 86400 SOA ns.example. hostmaster.example. 1 3600 600 86400 60", ". 86400 NS ns.example.",
                  "ns.example. 86400 A 127.0.0.1"]
-        lines += [f"{name}. 86400 TXT {txt_chunks(text)}" for name, text in records.items()]
+        lines += [f"{name}. {0 if name.startswith('uncached') else 86400} TXT {txt_chunks(text)}"
+                  for name, text in records.items()]
         (folder / "root.zone").write_text("\n".join(lines) + "\n")
         (folder / "knot.conf").write_text(KNOT.format(folder=folder))
         self.start(["knotd", "-c", folder / "knot.conf"], "knot", lambda: _answers("127.0.0.2"))

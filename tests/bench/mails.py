@@ -14,6 +14,7 @@ DIGEST = "AjXW0h9_4YMP6Sv-9tKQNUrapI0us7ayBn0nCGOkUsk"
 CHALLENGE = {"identifier": f"alice@{AUTHOR_DOMAIN}", "from": CHALLENGE_ADDRESS, "tokenPart1": TOKEN,
              "messageId": "<challenge.1@ca.example>"}
 LARGE_BYTES = 256 * 1024 - 8192
+UNCACHED = "uncached"  # the selector whose record has a TTL of 0
 SIGNED_AT = 1764000000
 FIXED = {"Date": "Mon, 24 Nov 2025 16:00:00 +0000", "Message_ID": "<1@author.example>"}
 
@@ -42,6 +43,7 @@ class Signer:
         self.keys, self.records = {}, {}
         self.add("rsa", "rsa2048")
         self.add("ed", "ed25519", "ed25519")
+        self.add(UNCACHED, "rsa2048b")
         self.records[f"_dmarc.{AUTHOR_DOMAIN}"] = "v=DMARC1; p=reject; adkim=s; rua=mailto:dmarc@author.example"
 
     def add(self, selector, file, kind="rsa"):

@@ -19,7 +19,7 @@ class Load:
 
     @property
     def pids(self):
-        return [pid for peer, _ in self.stages for pid in peer.pids]
+        return list(dict.fromkeys(pid for peer, _ in self.stages for pid in peer.pids))
 
 
 def load(lab, subject, mails, connections=CONNECTIONS, per_second=0, idle=0):

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The measurements themselves; each prints a table."""
 import attack_parts
+import flow_parts
+import line_parts
 import mails
 import peers
 from lab import memory_kb
@@ -25,6 +27,7 @@ class Bench:
 
     def __init__(self, lab, signer, options):
         self.lab, self.signer, self.rounds, self.seconds = lab, signer, options.rounds, options.seconds
+        self.plots = options.plots
         self.started = {}
         for kind in ("rsa", "ed"):
             data = signer.sign(mails.plain_reply(), kind)
@@ -107,12 +110,14 @@ MANY_REPLIES = 100000
 def memory(bench):
     rows = []
     for subject in (bench.other("empty-a"), bench.other("ours"), bench.pair()):
+        load(bench.lab, subject, 1, 1)
+        before = memory_kb(subject.pids)
         _, process = load(bench.lab, subject, 1, 1, idle=IDLE)
-        kinds = [memory_kb(subject.pids, kind) for kind in ("VmRSS", "RssAnon")]
+        resident, anonymous = (memory_kb(subject.pids, kind) for kind in ("VmRSS", "RssAnon"))
         process.communicate("\n")
-        rows.append([subject.name, *kinds])
-    print(f"Memory with {IDLE} connections open, kB")
-    table(["filter", "resident", "of it anonymous"], rows)
+        rows.append([subject.name, before, resident, anonymous, f"{(resident - before) / IDLE:.2f}"])
+    print(f"Resident memory with {IDLE} connections open, kB")
+    table(["filter", "before", "then", "of it anonymous", "each connection"], rows)
     subject = bench.reply("ours", answers=DISCARDED)
     load(bench.lab, subject, MANY_REPLIES // 10 // 16)
     before = memory_kb(subject.pids)
@@ -121,4 +126,5 @@ def memory(bench):
 
 
 ALL = {"ratios": ratios, "latency": latency, "memory": memory, "attacks": attack_parts.attacks, "slow": attack_parts.slow,
-       "instructions": attack_parts.instructions}
+       "instructions": attack_parts.instructions, "lines": line_parts.lines,
+       "smtp": flow_parts.smtp_load, "polling": flow_parts.polling, "scale": flow_parts.scale}

@@ -82,7 +82,8 @@ def rspamd(lab):
 
 
 def missing():
-    programs = ("opendkim", "opendmarc", "rspamd", "dkimpy-milter", "unbound", "unbound-control", "knotd", "kdig", "ip")
+    programs = ("opendkim", "opendmarc", "rspamd", "dkimpy-milter", "unbound", "unbound-control", "knotd", "kdig", "ip", "postfix", "dovecot", "haproxy",
+                "valgrind")
     return [name for name in programs if shutil.which(name) is None]
 
 
