@@ -77,7 +77,8 @@ static const char *macro(SMFICTX *ctx, const char *name)
     return smfi_getsymval(ctx, copy);
 }
 
-/* From now on, what this callback logs is of the mail under way: the thread may have served another before. */
+/* From now on, what this callback logs is of the mail under way: the thread may have served another before.
+ */
 static void name_mail(SMFICTX *ctx)
 {
     log_set_prefix(macro(ctx, "i"));

@@ -16,6 +16,7 @@ from harness.process import Folder, Process, unix_socket_answers, wait_for  # no
 
 DNS_ADDRESS = "127.0.0.1"
 SLOW_MS = 4000
+START_SECONDS = 300  # rspamd takes half a minute on a busy machine
 CLONE_NEWNS, CLONE_NEWNET = 0x00020000, 0x40000000
 
 
@@ -38,7 +39,7 @@ class Lab:
     def start(self, argv, name, ready, **popen):
         process = Process(argv, self.folder.path / f"{name}.log", **popen)
         self.processes.append(process)
-        process.wait_until(ready, f"{name} is ready")
+        process.wait_until(ready, f"{name} is ready", START_SECONDS)
         return process
 
     def start_on_socket(self, argv, name, socket, **popen):

@@ -101,13 +101,13 @@ class Process:
     def text(self):
         return self.output.read_text(encoding="utf-8", errors="backslashreplace")
 
-    def wait_until(self, ready, what):
+    def wait_until(self, ready, what, deadline=DEADLINE):
         """Wait for `ready`, and say what the server said if it ended before."""
         def check():
             if not self.running():
                 raise RuntimeError(f"{self.argv[0]} ended with {self.popen.returncode}: {self.text()[-3000:]}")
             return ready()
-        return wait_for(check, what)
+        return wait_for(check, what, deadline)
 
     def send(self, number):
         self.popen.send_signal(number)
