@@ -49,6 +49,8 @@ def smtp_load(bench):
     with ExitStack() as stack:
         ports = {}
         for name, used in filters.items():
+            for each in used:
+                os.chmod(bench.peer(each).socket, 0o666)  # libmilter's own is for its user alone
             address = ", ".join(f"unix:{bench.peer(each).socket}" for each in used)
             mta = Postfix(bench.lab.folder, CA_DOMAIN, address, name=f"postfix-{len(ports)}")
             mta.start()
