@@ -77,6 +77,7 @@ struct auth_signature {
     bool is_key_short;    /* RSA below MinimumKeyBits */
     bool is_key_testing;  /* the key record says t=y */
     bool has_body_length; /* l= */
+    bool is_body_open;    /* ... and text stands behind what it covers, which anybody can have put there */
 
     /* Coverage of the reply's fields by h=; the details name the first fields that lack it. */
     bool covers_core;    /* every instance of From and Subject */

@@ -24,6 +24,9 @@ struct verdict_decision {
 /* Whether the findings so far already mean reject: then neither DNS nor RSA is worth asking. */
 bool verdict_is_rejected(const struct finding_list *findings, const struct finding_policy *policy);
 
+/* Whatever is made a note: it verifies, and signs the digest as well. */
+bool verdict_is_relied_on(const struct auth_signature *s);
+
 /* The signature that the verdict is best rested on, or -1: aligned ones only. */
 int verdict_choose_signature(const struct auth_dkim_facts *dkim, const struct finding_policy *policy);
 

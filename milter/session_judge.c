@@ -115,7 +115,8 @@ static enum auth_result aligned_result(const struct session_reply *r, int chosen
     if (chosen < 0)
         return AUTH_RESULT_NONE;
     const struct auth_signature *s = &r->dkim->signatures[chosen];
-    if (s->result == AUTH_RESULT_POLICY && s->is_verified && !verdict_is_rejected(&r->findings, policy))
+    if (s->result == AUTH_RESULT_POLICY && verdict_is_relied_on(s) &&
+        !verdict_is_rejected(&r->findings, policy))
         return AUTH_RESULT_PASS;
     return s->result;
 }

@@ -11,6 +11,7 @@
 
 #include "clock.h"
 #include "key_record.h"
+#include "signature_body.h"
 #include "signature_coverage.h"
 #include "signature_tags.h"
 #include "signature_verifier.h"
@@ -205,6 +206,9 @@ static void describe(const struct auth_dkim_check *check, const struct candidate
     s->signed_at = t->signed_at;
     s->expires_at = t->expires_at;
     s->has_body_length = t->has_body_length;
+    s->is_body_open =
+        t->has_body_length &&
+        (uint64_t)t->body_length < signature_body_length(message_body(check->message), t->is_body_relaxed);
     s->is_sha1 = t->algorithm == SIGNATURE_ALGORITHM_RSA_SHA1;
     s->is_aligned = c->rank == CANDIDATE_RANK_USABLE || c->rank == CANDIDATE_RANK_BROKEN;
     s->is_expired = (s->expires_at >= 0 && s->expires_at < now - skew) || s->signed_at > now + skew;

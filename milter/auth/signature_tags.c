@@ -149,9 +149,8 @@ static bool read_selector(struct span value, struct signature_tags *out)
 static const char *read_times(const struct tag_list *list, struct signature_tags *out)
 {
     struct span value;
-    int64_t ignored;
     out->has_body_length = tag_list_find(list, SPAN_LITERAL("l"), &value);
-    if (out->has_body_length && !read_number(value, LENGTH_DIGITS_MAX, &ignored))
+    if (out->has_body_length && !read_number(value, LENGTH_DIGITS_MAX, &out->body_length))
         return "malformed l=";
     if (tag_list_find(list, SPAN_LITERAL("t"), &value) &&
         !read_number(value, TIME_DIGITS_MAX, &out->signed_at)) {
@@ -195,6 +194,17 @@ static const char *read_hashes(const struct tag_list *list, struct signature_tag
     return out->algorithm == SIGNATURE_ALGORITHM_RSA_SHA1 || len == SHA256_BYTES ? NULL : "malformed bh=";
 }
 
+static bool has_known_canonicalization(const struct tag_list *list, struct signature_tags *out)
+{
+    struct span value;
+    int ignored;
+    if (!tag_list_find(list, SPAN_LITERAL("c"), &value))
+        return true;
+    struct span of_body = span_slice(value, span_find_byte(value, 0, '/') + 1, value.len);
+    out->is_body_relaxed = span_equal_nocase(of_body, SPAN_LITERAL("relaxed"));
+    return name_table_value(canonicalizations, value, &ignored);
+}
+
 static bool has_known_query(const struct tag_list *list)
 {
     struct span value;
@@ -211,7 +221,6 @@ static bool has_known_query(const struct tag_list *list)
 static const char *read_rest(const struct tag_list *list, struct signature_tags *out)
 {
     struct span value;
-    int ignored;
     bool has_fields = tag_list_find(list, SPAN_LITERAL("h"), &value) && read_signed_fields(value, out);
     const char *faults[] = {
         tag_list_find(list, SPAN_LITERAL("v"), &value) && span_equal(value, SPAN_LITERAL("1"))
@@ -225,10 +234,7 @@ static const char *read_rest(const struct tag_list *list, struct signature_tags 
                                                                                   : "From is not signed",
         read_identity(list, out) ? NULL : "i= is malformed or not within d=",
         read_hashes(list, out),
-        !tag_list_find(list, SPAN_LITERAL("c"), &value) ||
-                name_table_value(canonicalizations, value, &ignored)
-            ? NULL
-            : "unknown c=",
+        has_known_canonicalization(list, out) ? NULL : "unknown c=",
         has_known_query(list) ? NULL : "unknown q=",
         read_times(list, out),
     };

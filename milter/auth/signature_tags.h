@@ -31,6 +31,8 @@ struct signature_tags {
     struct span signature; /* b= as it stands; borrowed from the field */
     enum signature_algorithm algorithm;
     bool is_identity_below; /* i= lies below d=: a key with t=s forbids it */
+    int64_t body_length;    /* l=, of which only the first digits count: larger than any body */
+    bool is_body_relaxed;
     bool has_body_length;
     bool is_out_of_memory;
     int64_t signed_at; /* -1: absent */

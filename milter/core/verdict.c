@@ -183,6 +183,11 @@ bool verdict_is_rejected(const struct finding_list *findings, const struct findi
     return false;
 }
 
+bool verdict_is_relied_on(const struct auth_signature *s)
+{
+    return s->is_verified && !s->is_body_open;
+}
+
 /*
  * Smaller is better: one that passes, then one that might (its key is unknown), then the one whose first
  * rejection stands latest in the table, for it came furthest.
@@ -203,7 +208,7 @@ static int rank_of(const struct auth_signature *s, const struct finding_policy *
             notes++;
     }
     /* A fault that was made a note does not make a signature of what is none. */
-    if (!s->is_verified && !s->is_key_unknown)
+    if (!verdict_is_relied_on(s) && !s->is_key_unknown)
         return 3 * FINDING_END - FINDING_DKIM_FAIL;
     return is_temporary ? FINDING_END : notes;
 }
@@ -264,7 +269,7 @@ void verdict_add_dmarc(const struct auth_dmarc_facts *dmarc, struct finding_list
 static bool is_whole(const struct reply_form *form, const struct auth_signature *chosen)
 {
     return form->has_author && form->has_token && form->has_digest && chosen != NULL && chosen->is_aligned &&
-           chosen->is_verified && domain_equal(&chosen->domain, &form->author.domain);
+           verdict_is_relied_on(chosen) && domain_equal(&chosen->domain, &form->author.domain);
 }
 
 static enum finding_id first_of(const struct finding_list *findings, const struct finding_policy *policy,
@@ -286,7 +291,7 @@ struct verdict_decision verdict_decide(const struct finding_list *findings,
     if (reason != FINDING_NONE)
         return (struct verdict_decision){VERDICT_REJECT, reason};
     reason = first_of(findings, policy, SEVERITY_TEMPORARY);
-    if (reason == FINDING_NONE && chosen != NULL && !chosen->is_verified && !chosen->is_key_unknown)
+    if (reason == FINDING_NONE && chosen != NULL && !verdict_is_relied_on(chosen) && !chosen->is_key_unknown)
         return (struct verdict_decision){VERDICT_REJECT, FINDING_DKIM_FAIL};
     if (reason != FINDING_NONE || !is_whole(form, chosen))
         return (struct verdict_decision){VERDICT_TEMPERROR, reason};

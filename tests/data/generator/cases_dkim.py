@@ -242,6 +242,11 @@ for name, finding, signature in (
     case("conf-note-for-" + name, reply(), "J12 " + finding, "What the CA allows it answers for", sign=[signature],
          conf=["OnFinding %s note" % finding], findings=[finding], overrides={finding: "note"},
          independent="the CA allows what the independent check refuses")
+for name, body, length, extra in (("and-more-text", "hello\r\n", "7", block()), ("zero", block(), "0", "")):
+    case("conf-note-for-body-length-" + name, reply(body), "J12 T-07 dkim-body-length", "Nobody signed what stands behind l=",
+         sign=[Signature(tags={"l": length})], after=lambda data, extra=extra: data + extra.encode(), reason="dkim-fail",
+         conf=["OnFinding dkim-body-length note", "OnFinding dmarc-fail note"], findings=["dkim-body-length", "dmarc-fail"],
+         overrides={"dkim-body-length": "note", "dmarc-fail": "note"})
 case("conf-reject-for-1024", reply(), "J13 dkim-key-1024", "OnFinding makes a note a rejection",
      sign=[Signature(key="rsa1024")], conf=["OnFinding dkim-key-1024 reject"], reason="dkim-key-1024")
 case("conf-reject-for-to-mismatch", reply(To="ca@ca.example"), "R-35 to-mismatch", "Two overrides",
