@@ -2,6 +2,7 @@
 #include "daemon.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -348,9 +349,22 @@ static int start(struct server *server, bool stays_in_foreground)
     return code == EX_OK ? serve_until_signalled(server) : code;
 }
 
+/*
+ * glibc gives each of libmilter's threads a heap of its own until there are eight for each processor. What
+ * one has freed the next does not use: the process grew by four megabytes over 200,000 replies.
+ */
+static void limit_heaps(void)
+{
+#ifdef M_ARENA_MAX
+    long processors = sysconf(_SC_NPROCESSORS_ONLN);
+    (void)mallopt(M_ARENA_MAX, processors > 1 ? (int)processors : 1);
+#endif
+}
+
 int daemon_run(struct settings *settings, bool stays_in_foreground, char *const *environment)
 {
     struct server server = {.settings = settings, .background.ready = -1};
+    limit_heaps();
     log_open_stderr();
     log_open_journal(JOURNAL_SOCKET, settings->syslog_facility);
     log_set_level((enum log_level)settings->log_level);
