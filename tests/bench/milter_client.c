@@ -105,15 +105,44 @@ static char step(struct milter_client *c, char command, const void *data, size_t
     return (c->steps & no_reply) != 0 ? 'c' : receive_answer(c);
 }
 
+/* The lists of macros behind the three words of the answer to the offer. */
+static void read_wanted_macros(struct milter_client *c)
+{
+    size_t at = 13;
+    while (at + 4 < c->packet_len) {
+        uint32_t stage;
+        memcpy(&stage, c->packet + at, 4);
+        const char *list = (const char *)c->packet + at + 4;
+        size_t len = strnlen(list, c->packet_len - at - 4);
+        if (ntohl(stage) < MILTER_STAGES)
+            (void)snprintf(c->wanted_macros[ntohl(stage)], MILTER_MACROS_MAX_BYTES, " %.*s ", (int)len, list);
+        at += 4 + len + 1;
+    }
+}
+
+static bool is_wanted(const struct milter_client *c, char stage, const char *name)
+{
+    static const char stages[] = "CHMRTE"; /* SMFIM_CONNECT to SMFIM_EOM */
+    const char *list = c->wanted_macros[strchr(stages, stage) - stages];
+    char word[MILTER_MACROS_MAX_BYTES];
+    (void)snprintf(word, sizeof word, " %s ", name);
+    return list[0] == '\0' || strstr(list, word) != NULL;
+}
+
+/* As Postfix: a packet comes before each step, also where it holds no macro. */
 static bool macros(struct milter_client *c, char stage, const char *const *pairs)
 {
     char data[1024];
     size_t len = 0;
     data[len++] = stage;
-    for (; *pairs != NULL; pairs++) {
-        size_t n = strlen(*pairs) + 1;
-        memcpy(data + len, *pairs, n);
-        len += n;
+    for (; *pairs != NULL; pairs += 2) {
+        size_t name_len = strlen(pairs[0]) + 1;
+        size_t value_len = strlen(pairs[1]) + 1;
+        if (!is_wanted(c, stage, pairs[0]))
+            continue;
+        memcpy(data + len, pairs[0], name_len);
+        memcpy(data + len + name_len, pairs[1], value_len);
+        len += name_len + value_len;
     }
     return send_packet(c, 'D', data, len);
 }
@@ -131,6 +160,7 @@ bool milter_client_open(struct milter_client *c, const char *socket_path)
     uint32_t steps;
     memcpy(&steps, c->packet + 9, 4);
     c->steps = ntohl(steps);
+    read_wanted_macros(c);
     static const char connect_data[] = "mail.author.example\0"
                                        "4"
                                        "\x9c\x40"

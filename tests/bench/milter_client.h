@@ -13,6 +13,8 @@ enum {
     MILTER_PENDING_MAX_BYTES = 4096,
     MILTER_ADDED_MAX_BYTES = 512,
     MILTER_FIELDS_MAX = 1024,
+    MILTER_STAGES = 6,
+    MILTER_MACROS_MAX_BYTES = 256,
 };
 
 struct milter_mail {
@@ -28,6 +30,8 @@ struct milter_mail {
 struct milter_client {
     int fd;
     uint32_t steps;
+    /* The macros that the milter asked for, "" where it did not say, by stage. */
+    char wanted_macros[MILTER_STAGES][MILTER_MACROS_MAX_BYTES];
     /* Of fields and bodies that were sent. */
     uint64_t content_bytes;
     size_t pending_len;
