@@ -31,7 +31,7 @@ def send_one(mx, new_exchange, kind):
     if kind == "wrong":
         exchange.digest = "A" * 43
     if kind == "other":
-        mx.send(exchange, good_reply(exchange), recipients="untouched@" + CA_DOMAIN)
+        mx.send(exchange, good_reply(exchange), recipients="somebody@" + CA_DOMAIN)
     elif kind == "tokenless":
         mx.send(exchange, exchange.sign(good_reply(exchange).set("Subject", "Re: your mail")))
     elif kind == "large":

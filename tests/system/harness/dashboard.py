@@ -46,6 +46,9 @@ def draw_stat(axes, panel, server, end, whole):
     axes.axis("off")
     target = panel["targets"][0]
     found = ask(server, "query", query=filled(target["expr"], 20, whole), time=end)
+    if not found:  # an increase wants two readings, which a short time may not have
+        axes.text(0.5, 0.42, "no data", ha="center", va="center", fontsize=10, color="#777777")
+        return
     text = legend(target, found[0]["metric"]).split()[0] if target.get("legendFormat") else f"{float(found[0]['value'][1]):.0f}"
     if panel["fieldConfig"]["defaults"].get("unit") == "percentunit":
         text = f"{float(found[0]['value'][1]):.1%}"
