@@ -8,6 +8,7 @@ import threading
 from .milter import Milter, program
 from .postfix import Postfix
 from .process import Process, wait_for
+from .smtp import greets
 
 NETWORK = "198.51.100."  # RFC 5737: for examples
 CLONE_NEWNET = 0x40000000
@@ -100,7 +101,7 @@ class HostPostfix(Postfix):
 
     def start(self):
         self.process = Process([*self.hosts.on(self.name), "postfix", "-c", self.conf, "start-fg"], self.folder / "maillog")
-        self.process.wait_until(lambda: self.hosts.call(self.name, self._greets), "Postfix greets")
+        self.process.wait_until(lambda: self.hosts.call(self.name, greets, self.port), "Postfix greets")
 
 
 HAPROXY = """\
