@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Two mail exchangers, a proxy, three milters and one ACME server, as doc/performance has them: none loses a reply."""
 import concurrent.futures
+import contextlib
 import os
 import signal
 import smtplib
@@ -29,16 +30,18 @@ class Cluster:
         self.proxy = HaProxy(hosts, "lb", folder, MILTERS)
         self.exchangers = {name: HostPostfix(hosts, name, folder, CA_DOMAIN, self.proxy.address) for name in EXCHANGERS}
         self.servers = [*self.milters, self.proxy, *self.exchangers.values()]
-        self.hosts = hosts
+        self.hosts, self.started = hosts, contextlib.ExitStack()
 
     def __enter__(self):
-        for server in self.servers:
-            server.start()
+        with contextlib.ExitStack() as stack:
+            for server in self.servers:
+                stack.callback(server.stop)
+                server.start()
+            self.started = stack.pop_all()
         return self
 
     def __exit__(self, *_):
-        for server in reversed(self.servers):
-            server.stop()
+        self.started.close()
 
     def kill_first(self):
         """As a crash does: nothing is said to anybody."""

@@ -141,4 +141,4 @@ class HaProxy:
         wait_for(self.process.running, "HAProxy runs")
 
     def stop(self):
-        return self.process.stop()
+        return self.process.stop() if self.process else 0
