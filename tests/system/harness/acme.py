@@ -4,6 +4,7 @@ import base64
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -27,6 +28,8 @@ class AcmeServer:
         if user:
             system_user(user)
         self.folder = folder.sub("acme", user)
+        # Its user may have no way to the checkout: nobody but root reads /root.
+        self.program = shutil.copy(PROGRAM, self.folder)
         self.socket = self.folder / "email-reply.sock"
         self.state = self.folder / "state"
         self.record = self.folder / "record.jsonl"
@@ -43,7 +46,7 @@ class AcmeServer:
 
     def start(self, *options):
         group = ["--socket-group", self.group] if self.group else []
-        self.process = Process([PROGRAM, "serve", "--socket", self.socket, *group, "--state", self.state,
+        self.process = Process([self.program, "serve", "--socket", self.socket, *group, "--state", self.state,
                                 "--record", self.record, *options], self.folder / "server.log",
                                cwd="/", **self._as_user())
         self.process.wait_until(lambda: unix_socket_answers(self.socket), "the ACME server listens")
@@ -54,7 +57,7 @@ class AcmeServer:
         return code
 
     def _run(self, *command, check=True):
-        return subprocess.run([PROGRAM, *command], check=check, text=True, stdout=subprocess.PIPE, cwd="/",
+        return subprocess.run([self.program, *command], check=check, text=True, stdout=subprocess.PIPE, cwd="/",
                               stderr=subprocess.PIPE, **self._as_user())
 
     def new_challenge(self, identifier, sender, *options):
