@@ -10,11 +10,20 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { HEADER_BYTES = 12, PACKET_BYTES = 16384, TYPE_NS = 2, TYPE_CNAME = 5, TYPE_TXT = 16, LATE_MS = 250 };
+enum {
+    HEADER_BYTES = 12,
+    PACKET_BYTES = 16384,
+    TYPE_NS = 2,
+    TYPE_CNAME = 5,
+    TYPE_TXT = 16,
+    LATE_MS = 250,
+    PORTS_TRIED = 8
+};
 
 struct packet {
     unsigned char bytes[PACKET_BYTES];
     size_t len;
+    bool is_stream; /* by TCP */
 };
 
 static void put(struct packet *p, const void *data, size_t len)
@@ -115,6 +124,22 @@ static void put_referral(struct packet *p)
     p->bytes[7] = 0;
 }
 
+static void put_given(struct packet *p, unsigned owner, const char *text)
+{
+    size_t data = begin_record(p, owner, TYPE_TXT);
+    for (size_t len = strlen(text), at = 0; at < len; at += 255)
+        put_string(p, text + at, len - at < 255 ? len - at : 255);
+    end_record(p, data);
+}
+
+/* first label -> "given", and the record there, as a server that recurses answers. */
+static void put_cname_and_given(struct packet *p, const char *text)
+{
+    size_t owner = p->len + 12;
+    put_cname(p, "given");
+    put_given(p, (unsigned)owner, text);
+}
+
 static void put_seventeen(struct packet *p)
 {
     char text[8];
@@ -122,6 +147,12 @@ static void put_seventeen(struct packet *p)
         (void)snprintf(text, sizeof text, "n%02d", i);
         put_txt(p, text);
     }
+}
+
+static void put_two_policies(struct packet *p)
+{
+    put_txt(p, "v=DMARC1; p=none");
+    put_txt(p, "v=DMARC1; p=reject");
 }
 
 static void sleep_ms(long ms)
@@ -142,8 +173,11 @@ static bool is_label(const struct packet *p, const char *label)
 struct text_row {
     const char *label, *text;
 };
-static const struct text_row texts[] = {
-    {"plain", "v=one"}, {"late", "v=late"}, {"empty", ""}, {"dmarc", "v=DMARC1; p=reject"}};
+static const struct text_row texts[] = {{"plain", "v=one"},
+                                        {"late", "v=late"},
+                                        {"empty", ""},
+                                        {"revoked", "v=DKIM1; p="},
+                                        {"dmarc", "v=DMARC1; p=reject"}};
 
 struct maker_row {
     const char *label;
@@ -151,7 +185,7 @@ struct maker_row {
 };
 static const struct maker_row makers[] = {
     {"joined", put_joined},     {"overlong", put_overlong},   {"nx-ns", put_referral},
-    {"referral", put_referral}, {"seventeen", put_seventeen},
+    {"referral", put_referral}, {"seventeen", put_seventeen}, {"policies", put_two_policies},
 };
 
 struct cname_row {
@@ -168,6 +202,18 @@ static const struct rcode_row rcodes[] = {{"nx", 3},      {"nx-ns", 3},  {"servf
                                           {"refused", 5}, {"notimp", 4}, {"formerr", 1}};
 
 #define ROWS(table) (sizeof(table) / sizeof((table)[0]))
+
+/* What a test gave. */
+static void answer_given(struct packet *p, const char *text)
+{
+    bool is_twice = is_label(p, "given-twice");
+    if (is_twice || is_label(p, "given"))
+        put_given(p, HEADER_BYTES, text);
+    if (is_twice)
+        put_given(p, HEADER_BYTES, text);
+    if (is_label(p, "alias-given"))
+        put_cname_and_given(p, text);
+}
 
 static void answer_txt(struct packet *p)
 {
@@ -187,6 +233,10 @@ static void answer_txt(struct packet *p)
         put_txt(p, "v=1");
         put_txt(p, "v=2");
     }
+    if (is_label(p, "by-tcp") && p->is_stream)
+        put_big(p, 60);
+    else if (is_label(p, "by-tcp"))
+        p->bytes[2] |= 2; /* TC */
     if (is_label(p, "longest"))
         put_big(p, 32);
     if (is_label(p, "toolong"))
@@ -194,7 +244,7 @@ static void answer_txt(struct packet *p)
 }
 
 /* Turns a question into its answer in place: no EDNS, which a server may leave out. */
-static bool make_answer(struct packet *p)
+static bool make_answer(struct packet *p, const struct dns_server *s)
 {
     size_t end = HEADER_BYTES;
     if (p->len < HEADER_BYTES + 5)
@@ -213,42 +263,100 @@ static bool make_answer(struct packet *p)
         sleep_ms(LATE_MS);
     if (type == TYPE_TXT)
         answer_txt(p);
+    if (type == TYPE_TXT && s->given != NULL)
+        answer_given(p, s->given);
     return true;
+}
+
+static void serve_datagram(struct dns_server *s)
+{
+    struct packet p = {.is_stream = false};
+    struct sockaddr_in peer;
+    socklen_t peer_len = sizeof peer;
+    ssize_t len = recvfrom(s->fd, p.bytes, 512, 0, (struct sockaddr *)&peer, &peer_len);
+    s->asked++;
+    p.len = len > 0 ? (size_t)len : 0;
+    if (!s->is_silent && make_answer(&p, s))
+        (void)sendto(s->fd, p.bytes, p.len, 0, (struct sockaddr *)&peer, peer_len);
+}
+
+/* One question and its answer, then the end. */
+static void serve_connection(struct dns_server *s)
+{
+    struct packet p = {.is_stream = true}, answer = {.len = 0};
+    int fd = accept(s->tcp_fd, NULL, NULL);
+    struct timeval limit = {.tv_sec = 5};
+    if (fd < 0)
+        return;
+    (void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+    s->asked++;
+    if (recv(fd, p.bytes, 2, MSG_WAITALL) == 2) {
+        p.len = p.bytes[0] * 256u + p.bytes[1];
+        if (p.len <= 512 && recv(fd, p.bytes, p.len, MSG_WAITALL) == (ssize_t)p.len && make_answer(&p, s)) {
+            put_16(&answer, (unsigned)p.len);
+            put(&answer, p.bytes, p.len);
+            (void)send(fd, answer.bytes, answer.len, MSG_NOSIGNAL);
+        }
+    }
+    close(fd);
 }
 
 static void *serve(void *arg)
 {
     struct dns_server *s = arg;
-    struct packet p;
-    struct sockaddr_in peer;
-    struct pollfd fd = {.fd = s->fd, .events = POLLIN};
+    struct pollfd fds[] = {{.fd = s->fd, .events = POLLIN}, {.fd = s->tcp_fd, .events = POLLIN}};
     while (!s->is_stopping) {
-        socklen_t peer_len = sizeof peer;
-        if (poll(&fd, 1, 20) <= 0)
+        if (poll(fds, 2, 20) <= 0)
             continue;
-        ssize_t len = recvfrom(s->fd, p.bytes, 512, 0, (struct sockaddr *)&peer, &peer_len);
-        s->asked++;
-        p.len = len > 0 ? (size_t)len : 0;
-        if (!s->is_silent && make_answer(&p))
-            (void)sendto(s->fd, p.bytes, p.len, 0, (struct sockaddr *)&peer, peer_len);
+        if (fds[0].revents != 0)
+            serve_datagram(s);
+        if (fds[1].revents != 0)
+            serve_connection(s);
     }
     return NULL;
 }
 
+/* A socket on port of loopback, which becomes the one bound; -1 if that one is taken. */
+static int bind_socket(int type, int *port)
+{
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons((unsigned short)*port)};
+    socklen_t len = sizeof at;
+    int fd = socket(AF_INET, type, 0), on = 1;
+    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    if (fd < 0)
+        return -1;
+    if (type == SOCK_STREAM)
+        (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    if (bind(fd, (struct sockaddr *)&at, sizeof at) != 0 ||
+        getsockname(fd, (struct sockaddr *)&at, &len) != 0 || (type == SOCK_STREAM && listen(fd, 8) != 0)) {
+        close(fd);
+        return -1;
+    }
+    *port = ntohs(at.sin_port);
+    return fd;
+}
+
+/* One port for both, which may be free for UDP and taken for TCP. */
+static bool bind_both(struct dns_server *s, int port)
+{
+    s->port = port;
+    s->fd = bind_socket(SOCK_DGRAM, &s->port);
+    s->tcp_fd = s->fd >= 0 ? bind_socket(SOCK_STREAM, &s->port) : -1;
+    if (s->fd >= 0 && s->tcp_fd < 0)
+        close(s->fd);
+    return s->tcp_fd >= 0;
+}
+
 bool dns_server_start(struct dns_server *s, int port)
 {
-    struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons((unsigned short)port)};
-    socklen_t len = sizeof at;
-    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    bool is_bound = false;
     s->is_stopping = false;
     s->is_silent = false;
+    s->given = NULL;
     s->asked = 0;
-    s->fd = socket(AF_INET, SOCK_DGRAM, 0);
-    if (s->fd < 0 || bind(s->fd, (struct sockaddr *)&at, sizeof at) != 0 ||
-        getsockname(s->fd, (struct sockaddr *)&at, &len) != 0)
-        return false;
-    s->port = ntohs(at.sin_port);
-    return pthread_create(&s->thread, NULL, serve, s) == 0;
+    for (int i = 0; i < PORTS_TRIED && !is_bound; i++)
+        is_bound = bind_both(s, port);
+    return is_bound && pthread_create(&s->thread, NULL, serve, s) == 0;
 }
 
 void dns_server_stop(struct dns_server *s)
@@ -256,4 +364,5 @@ void dns_server_stop(struct dns_server *s)
     s->is_stopping = true;
     pthread_join(s->thread, NULL);
     close(s->fd);
+    close(s->tcp_fd);
 }

@@ -12,7 +12,8 @@
 #include <stdbool.h>
 
 struct dns_server {
-    int fd;
+    int fd, tcp_fd;
+    const char *_Atomic given; /* what "given", "given-twice", "alias-given" answer; NULL at the start */
     int port;
     pthread_t thread;
     atomic_bool is_stopping;

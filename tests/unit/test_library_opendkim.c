@@ -175,6 +175,8 @@ static void test_leniency(DKIM_LIB *library)
     tap_ok(t.is_passed, "a blank before the colon is taken (message: header-malformed)");
     t = attempt(library, (struct trial){.folder = "length-appended"});
     tap_ok(t.is_passed, "text behind l= is taken (dkim-body-length)");
+    t = attempt(library, (struct trial){.folder = "length-appended", .body_extra = "no line end"});
+    tap_is_int(t.eom, DKIM_STAT_SYNTAX, "14: l=, and a body that ends without a line end");
     t = attempt(library, (struct trial){.folder = "key-testing"});
     tap_ok(t.is_passed && t.is_test_key, "t=y is a flag only (dkim-key-testing)");
     t = attempt(library, (struct trial){.folder = "rsa-sha1"});
@@ -227,6 +229,13 @@ static void test_mail_parse(void)
         {"undisclosed:;", NULL},
         {"", NULL},
         {"<>", NULL},
+        {"a@good.test <b@evil.test>", "evil.test"},
+        {"<a@good.test> <b@evil.test>", "good.test"},
+        {"a@good.test\nX: y", "good.test X: y"},
+        {"a@b\xc3\xbc"
+         "cher.test",
+         "b\xc3\xbc"
+         "cher.test"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         unsigned char text[128];
@@ -234,7 +243,36 @@ static void test_mail_parse(void)
         unsigned char *domain = NULL;
         (void)snprintf((char *)text, sizeof text, "%s", rows[i].text);
         int status = dkim_mail_parse(text, &user, &domain);
-        tap_is_string(status == 0 ? (char *)domain : NULL, rows[i].domain, rows[i].text);
+        tap_is_int(status, 0, "7: no error");
+        tap_is_string((char *)domain, rows[i].domain, rows[i].text);
+    }
+}
+
+/* Two things are errors, and no others were found. */
+static void test_mail_parse_errors(void)
+{
+    static const struct {
+        const char *text;
+        int status;
+    } rows[] = {{"\"a@good.test", 2}, {"(a@good.test", 1}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        unsigned char text[128], *user = NULL, *domain = NULL;
+        (void)snprintf((char *)text, sizeof text, "%s", rows[i].text);
+        tap_is_int(dkim_mail_parse(text, &user, &domain), rows[i].status, rows[i].text);
+    }
+}
+
+/* The user too: what a reader takes for the address is put together of several. */
+static void test_mail_parse_users(void)
+{
+    static const struct {
+        const char *text, *user;
+    } rows[] = {{"a@good.test\r\n b@evil.test", "a"}, {"@evil.test:a@good.test", "evil.test:a"}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        unsigned char text[128], *user = NULL, *domain = NULL;
+        (void)snprintf((char *)text, sizeof text, "%s", rows[i].text);
+        (void)dkim_mail_parse(text, &user, &domain);
+        tap_is_string((char *)user, rows[i].user, rows[i].text);
     }
 }
 
@@ -249,6 +287,8 @@ int main(void)
     test_leniency(library);
     test_algorithms(library);
     test_mail_parse();
+    test_mail_parse_errors();
+    test_mail_parse_users();
     dkim_close(library);
     return tap_done();
 }

@@ -5,13 +5,17 @@
  * the row names again.
  */
 #include <pthread.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/types.h>
+#include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <opendkim/dkim.h>
 
@@ -371,6 +375,27 @@ static void test_no_dns(void)
     dkim_close(library);
 }
 
+/* 13: the process is the price of a call that breaks a rule. */
+static void test_abort(void)
+{
+    pid_t child = fork();
+    if (child == 0) {
+        struct rlimit no_core = {0};
+        (void)setrlimit(RLIMIT_CORE, &no_core);
+        (void)freopen("/dev/null", "w", stderr);
+        DKIM_STAT status;
+        DKIM_LIB *library = dkim_init(NULL, NULL);
+        struct text empty = {""};
+        DKIM *dkim = dkim_verify(library, (const unsigned char *)"t", NULL, &status);
+        (void)dkim_header(dkim, (u_char *)empty.bytes, 0);
+        _exit(0);
+    }
+    int status = 0;
+    tap_ok(child > 0 && waitpid(child, &status, 0) == child && WIFSIGNALED(status) &&
+               WTERMSIG(status) == SIGABRT,
+           "13: an empty field aborts the process (signature_verifier, message)");
+}
+
 struct worker {
     pthread_t thread;
     DKIM_LIB *library;
@@ -417,6 +442,7 @@ int main(void)
     test_signature();
     test_times();
     test_no_dns();
+    test_abort();
     test_threads();
     return tap_done();
 }

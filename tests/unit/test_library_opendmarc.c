@@ -352,6 +352,16 @@ static int query(const char *domain)
     return got;
 }
 
+/* 25: RFC 9989 wants both discarded. */
+static void test_two_records(void)
+{
+    DMARC_POLICY_T *ctx = connect_init();
+    struct text domain = text("policies.com");
+    tap_is_int(opendmarc_policy_query_dmarc(ctx, domain.bytes), DMARC_PARSE_OKAY, "25: two records");
+    tap_is_int(opendmarc_get_policy_to_enforce(ctx), DMARC_POLICY_NONE, "25: the first one counts");
+    (void)opendmarc_policy_connect_shutdown(ctx);
+}
+
 /* 22: its own look-ups, which we never let it do. */
 static void test_look_ups(OPENDMARC_LIB_T *options)
 {
@@ -370,6 +380,16 @@ static void test_look_ups(OPENDMARC_LIB_T *options)
     tap_is_int(query("servfail.nx.com"), DMARC_DNS_ERROR_NO_RECORD, "22: SERVFAIL, then none: told as none");
     tap_is_int(query("servfail.dmarc.com"), DMARC_PARSE_OKAY,
                "22: SERVFAIL, then the parent's: the parent's");
+    tap_is_int(query("nx.dmarc.com"), DMARC_PARSE_OKAY, "26: none, then the parent's");
+    tap_is_int(query("nx.dmarc.unlisted"), DMARC_DNS_ERROR_NO_RECORD,
+               "26: no default rule: below an unlisted top-level domain none");
+    test_two_records();
+    options->tld_type = OPENDMARC_TLD_TYPE_NONE;
+    options->tld_source_file[0] = 0;
+    (void)opendmarc_policy_library_shutdown(options);
+    tap_is_int(opendmarc_policy_library_init(options), DMARC_PARSE_OKAY, "starts without the list");
+    tap_is_int(query("nx.dmarc.com"), DMARC_DNS_ERROR_NO_RECORD,
+               "26: without the list the parent is not asked");
     dns_server_stop(&server);
 }
 
