@@ -5,12 +5,12 @@ import contextlib
 import smtplib
 import socket
 import ssl
-import threading
 from pathlib import Path
 
 import pytest
 
 from harness import smtp
+from harness.each_mta import RestartsBehindEachMta
 from harness.mail_exchanger import CA_DOMAIN, CHALLENGE_ADDRESS, MailExchanger
 from harness.postfix import Postfix
 from harness.process import wait_for
@@ -133,65 +133,8 @@ def test_milter_killed_while_it_waits_for_the_acme_server(attach, exchange, new_
         passes_once(mx, exchange, data)
 
 
-class Load:
-    """Mails that some senders send again until they are taken, and what each was told."""
-
-    def __init__(self, mx, mails, senders, tries=40):
-        self.mx, self.tries = mx, tries
-        self.left, self.told = list(mails), []
-        self.lock = threading.Lock()
-        self.threads = [threading.Thread(target=self._send) for _ in range(senders)]
-        for thread in self.threads:
-            thread.start()
-
-    def _send(self):
-        while True:
-            with self.lock:
-                if not self.left:
-                    return
-                exchange, data, codes = self.left.pop(0)
-            codes.append(self._code(exchange, data))
-            with self.lock:
-                self.told.append(codes[-1])
-                if codes[-1] != 250 and len(codes) < self.tries:
-                    self.left.append((exchange, data, codes))
-
-    def _code(self, exchange, data):
-        return self.mx.send(exchange, data).code
-
-    def wait(self, count):
-        wait_for(lambda: len(self.told) >= count or not any(thread.is_alive() for thread in self.threads),
-                 f"{count} answers")
-
-    def join(self):
-        for thread in self.threads:
-            thread.join(120)
-
-
-def test_R08_restarts_under_load_lose_nothing_and_count_nothing_twice(attach, new_exchange, new_milter):
-    server, count = new_milter(), 40
-    with started(server):
-        mx = attach(server)
-        exchanges = [new_exchange() for _ in range(count)]
-        mails = [(each, each.sign(good_reply(each)), []) for each in exchanges]
-        load = Load(mx, mails, senders=4)
-        try:
-            for restart in range(4):
-                load.wait((restart + 1) * 6)  # so that there are mails left to come each time
-                if restart % 2:
-                    kill(server)
-                else:
-                    assert server.stop() == 0
-                server.start()
-        finally:
-            load.join()
-        for exchange, _, codes in mails:
-            assert codes[-1] == 250 and set(codes[:-1]) <= {451}, codes
-            assert mx.acme.status(exchange.challenge) == "valid"
-            results = mx.acme.results_for(exchange.challenge)
-            assert results and len({result["id"] for result in results}) == 1
-        mx.mta.wait_queue_empty()
-        assert [each for each in exchanges if mx.mta.delivered(each.token.encode())] == []
+class TestPostfix(RestartsBehindEachMta):
+    pass
 
 
 # --- what the MTA tells of a mail

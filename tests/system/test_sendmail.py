@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The whole chain behind a real Sendmail, attached to it by contrib/sendmail/acme-milter.mc as it stands."""
+import contextlib
 import ssl
 
 import pytest
 
 from harness import smtp
-from harness.each_mta import BehindEachMta
+from harness.each_mta import BehindEachMta, RestartsBehindEachMta
 from harness.mail_exchanger import MailExchanger
 from harness.milter_proxy import MilterProxy
 from harness.replies import assert_not_posted, assert_refused, good_reply
@@ -22,6 +23,19 @@ def mx(folder, shared_milter, acme_server, dns_server, tls_files):
     sendmail = Sendmail(folder, CA_DOMAIN, socket_folder, *tls_files)
     with MailExchanger(sendmail, proxy, shared_milter, acme_server, dns_server).running() as exchanger:
         yield exchanger
+
+
+@pytest.fixture
+def attach(folder, acme_server, dns_server, tls_files):
+    """A running Sendmail of the test's own, with the folder of `server` as /run/acme-milter."""
+    own = type(folder)("sendmail")
+    with contextlib.ExitStack() as stack:
+        stack.callback(own.remove)
+
+        def make(server):
+            sendmail = Sendmail(own, CA_DOMAIN, server.folder, *tls_files)
+            return stack.enter_context(MailExchanger(sendmail, None, server, acme_server, dns_server).running())
+        yield make
 
 
 def test_R25_signed_reply_passes(mx, exchange):
@@ -101,5 +115,5 @@ def test_mail_is_kept_by_its_sender_while_the_milter_is_gone(mx, exchange, new_m
     assert mx.acme.status(exchange.challenge) == "valid"
 
 
-class TestSendmail(BehindEachMta):
+class TestSendmail(BehindEachMta, RestartsBehindEachMta):
     pass

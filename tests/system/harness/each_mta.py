@@ -1,8 +1,15 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""What must hold behind every MTA; section 8 of the contract among it. A test file with a fixture mx inherits it."""
+"""What must hold behind every MTA; section 8 of the contract among it. A test file with a fixture mx, or one with a
+fixture attach, inherits it."""
+import queue
+import signal
+import smtplib
+import threading
+
 from . import mail, smtp
 from .dns import BOGUS, SIGNED
 from .mail_exchanger import CA_DOMAIN, CHALLENGE_ADDRESS
+from .process import DEADLINE
 from .replies import assert_not_posted, good_reply
 
 BOB, CAROL = "bob@" + CA_DOMAIN, "carol@" + CA_DOMAIN
@@ -94,3 +101,102 @@ class BehindEachMta:
         answer = mx.send(exchange, data)
         assert answer.code == 250, str(answer)
         assert mx.acme.status(exchange.challenge) == "valid"
+
+
+class Load:
+    """Senders that send what is added, again and again until it is taken, and what they were told."""
+
+    def __init__(self, mx, senders=4):
+        self.mx = mx
+        self.told = []  # (mail, code), as they come; 0: the server went away without an answer
+        self.waiting = queue.SimpleQueue()
+        self.changed = threading.Condition()
+        self.over = threading.Event()
+        self.threads = [threading.Thread(target=self._send_all) for _ in range(senders)]
+        for thread in self.threads:
+            thread.start()
+
+    def add(self, mails):
+        """A mail is (exchange, data)."""
+        for each in mails:
+            self.waiting.put(each)
+
+    def _send_all(self):
+        while (each := self.waiting.get()) and not self.over.is_set():
+            code = self._send(*each)
+            with self.changed:
+                self.told.append((each, code))
+                self.changed.notify_all()
+            if code // 100 == 4:
+                self.over.wait(0.05)
+                self.waiting.put(each)
+
+    def _send(self, exchange, data):
+        try:
+            return self.mx.send(exchange, data).code
+        except OSError as error:  # smtplib's are of this kind
+            return error.smtp_code if isinstance(error, smtplib.SMTPResponseException) else 0
+
+    def count(self, kind):
+        return sum(code // 100 == kind for _, code in self.told)
+
+    def wait(self, kind, count, deadline=DEADLINE):
+        """Until `count` answers of that kind, 2 or 4, have come, or one that nobody should hear."""
+        with self.changed:
+            self.changed.wait_for(lambda: self.count(kind) >= count or self.count(5) or self.count(0), deadline)
+        assert self.count(kind) >= count, [code for _, code in self.told]
+
+    def last_taken(self):
+        return [mail for mail, code in self.told if code == 250][-1]
+
+    def codes(self, exchange):
+        return [code for mail, code in self.told if mail[0] is exchange]
+
+    def end(self):
+        self.over.set()
+        for _ in self.threads:
+            self.waiting.put(None)
+        for thread in self.threads:
+            thread.join()
+
+
+class RestartsBehindEachMta:
+    """attach: starts the MTA with a milter of ours, without a proxy between, and returns the MailExchanger."""
+
+    def test_R08_restarts_under_load_lose_nothing_and_count_nothing_twice(self, attach, new_exchange, running):
+        server = running()
+        mx = attach(server)
+        batches = [[new_exchange() for _ in range(8)] for _ in range(4)]
+        load = Load(mx)
+        try:
+            for batch, end in zip(batches, (signal.SIGTERM, signal.SIGKILL) * 2):
+                self._restart_under(load, [(each, each.sign(good_reply(each))) for each in batch], server, end)
+            load.wait(2, sum(len(batch) + 1 for batch in batches), deadline=120)
+        finally:
+            load.end()
+        exchanges = sum(batches, [])
+        for exchange in exchanges:
+            codes = load.codes(exchange)
+            assert codes[-1] == 250 and all(code == 250 or code // 100 == 4 for code in codes), codes
+            assert mx.acme.status(exchange.challenge) == "valid"
+            results = mx.acme.results_for(exchange.challenge)
+            assert len({result["id"] for result in results}) == 1 and len(results) >= codes.count(250)
+        mx.mta.wait_queue_empty()
+        assert [each for each in exchanges if mx.mta.delivered(each.token.encode())] == []
+
+    @staticmethod
+    def _restart_under(load, mails, server, end):
+        """The milter ends while some of the mails are under way, and is away while others come. One that was taken comes
+        again, as if its sender had not heard so."""
+        half = len(mails) // 2
+        before = load.count(2)
+        load.add(mails[:half])
+        load.wait(2, before + 1)
+        taken = load.last_taken()
+        assert server.process.stop(end) == (0 if end == signal.SIGTERM else -end)
+        # More than there are senders: one at least began its mail after the milter's end.
+        before = load.count(4)
+        load.add(mails[half:])
+        load.wait(4, before + len(load.threads) + 1)
+        server.start()
+        load.add([taken])
