@@ -319,12 +319,13 @@ static bool read_moment(const struct settings_option *o, struct settings *s, str
 {
     int64_t *target = settings_value_at(o, s);
     struct span rest = value;
-    if (settings_value_is_none(value) || (settings_value_read_digits(&rest, target) && rest.len == 0))
+    if (settings_value_is_none(value))
         return true;
     char *text = settings_value_copy(value);
-    bool ok = text != NULL && clock_parse_rfc3339(text, target);
+    bool ok = (settings_value_read_digits(&rest, target) && rest.len == 0) ||
+              (text != NULL && clock_parse_rfc3339(text, target));
     free(text);
-    return ok ||
+    return (ok && *target > 0) ||
            settings_value_refuse(why, "seconds since 1970 or a time such as 2026-11-24T05:00:00Z is needed");
 }
 
