@@ -66,5 +66,6 @@ enum message_defect message_defect(const struct message *m, const char **where);
 const char *message_defect_text(enum message_defect defect);
 bool message_is_too_large(const struct message *m);
 bool message_has_too_many_fields(const struct message *m);
+bool message_is_cut(const struct message *m); /* either: what follows the limit was not kept */
 
 #endif

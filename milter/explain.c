@@ -62,7 +62,8 @@ static void envelope(struct explain_page *p, const struct session *s)
                             or_dash(smtp->helo));
     if (smtp->mail_from != NULL)
         explain_page_format(p, "MAIL FROM", "<%s>", smtp->mail_from);
-    explain_page_format(p, "received", "%s, %zu bytes", time, message_bytes(r->message));
+    explain_page_format(p, "received", "%s, %zu bytes%s", time, message_bytes(r->message),
+                        message_is_cut(r->message) ? " kept: not whole, it is over a limit" : "");
     explain_page_row(p, "SHA-256", span_from_string(or_dash(r->record.message_sha256)));
     explain_page_row(p, "id", span_from_string(or_dash(r->record.id)));
 }
@@ -80,7 +81,8 @@ static void form(struct explain_page *p, const struct session *s)
     field_row(p, r, "To");
     field_row(p, r, "In-Reply-To");
     explain_page_step(p, "The ACME response in its text");
-    explain_page_row(p, "digest", span_from_string(f->has_digest ? f->block.digest : "none found"));
+    const char *without = message_is_cut(r->message) ? "not read: the mail is over a limit" : "none found";
+    explain_page_row(p, "digest", span_from_string(f->has_digest ? f->block.digest : without));
     if (f->has_digest && f->block.is_quoted)
         explain_page_row(p, "", SPAN_LITERAL("it stands in quoted lines only"));
     if (f->has_digest && f->block.has_changed_dashes)

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "complaint.h"
 #include "evidence.h"
 #include "result_json.h"
 
@@ -40,15 +41,6 @@ struct search {
     bool has_more;   /* older ones than those kept */
     bool has_missed; /* evidence that could not be read at all */
 };
-
-static void complain(const char *path, const char *why)
-{
-    struct strbuf text;
-    strbuf_init(&text, 2 * EVIDENCE_PATH_MAX_BYTES);
-    (void)strbuf_append_escaped(&text, span_from_string(path));
-    (void)fprintf(stderr, "acme-milter: %s: %s\n", strbuf_string(&text), why);
-    strbuf_clear(&text);
-}
 
 static bool names(const struct search *s, const struct result_envelope *r)
 {
@@ -138,7 +130,7 @@ static bool search_folder(struct search *s, int day, const char *id, const char 
     if (folder >= 0)
         close(folder);
     if (!is_whole) {
-        complain(path, "damaged: no result of this id that can be read");
+        complaint_print(path, "damaged: no result of this id that can be read");
         return true;
     }
     return !names(s, &result) || keep(s, &result, path);
@@ -156,7 +148,7 @@ static bool search_day(struct search *s, int day, const char *path)
         if (entry->d_name[0] == '.' || len < 0 || (size_t)len >= sizeof folder)
             continue;
         if (s->folders++ == FOLDERS_MAX) {
-            complain(path, "the search ends here: too many folders");
+            complaint_print(path, "the search ends here: too many folders");
             s->has_missed = true;
             ok = false;
         } else {
@@ -178,7 +170,7 @@ static int open_number(struct search *s, int parent, int width, int number, cons
     int folder = openat(parent, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
     if (folder < 0 && errno != ENOENT) {
         s->has_missed = true;
-        complain(directory, strerrordesc_np(errno));
+        complaint_print(directory, strerrordesc_np(errno));
     }
     return folder;
 }
@@ -207,7 +199,7 @@ static bool search_directory(struct search *s, const char *directory)
     bool ok = true;
     int top = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (top < 0) {
-        complain(directory, strerrordesc_np(errno));
+        complaint_print(directory, strerrordesc_np(errno));
         s->has_missed = true;
         return true;
     }
@@ -253,7 +245,7 @@ static bool search_lines(struct search *s, FILE *file, const char *path)
     if (damaged > 0) {
         char why[64];
         (void)snprintf(why, sizeof why, "%lu damaged lines are passed over", damaged);
-        complain(path, why);
+        complaint_print(path, why);
     }
     if (ferror(file) != 0)
         s->has_missed = true;
@@ -264,7 +256,7 @@ static bool search_log(struct search *s, const char *path)
 {
     FILE *file = fopen(path, "re");
     if (file == NULL || fseeko(file, 0, SEEK_END) != 0) {
-        complain(path, strerrordesc_np(errno));
+        complaint_print(path, strerrordesc_np(errno));
         s->has_missed = true;
         if (file != NULL)
             (void)fclose(file);
@@ -274,7 +266,7 @@ static bool search_log(struct search *s, const char *path)
     bool is_long = size > log_max_bytes;
     bool ok = fseeko(file, is_long ? size - log_max_bytes : 0, SEEK_SET) == 0;
     if (is_long) {
-        complain(path, "too long: only its last part is searched");
+        complaint_print(path, "too long: only its last part is searched");
         s->has_missed = true;
         (void)read_line(file, &s->text);
     }
@@ -334,7 +326,7 @@ int find_run(struct settings *settings, const char *wanted)
     int code = EX_SOFTWARE;
     struct search *s = calloc(1, sizeof *s);
     if (settings->evidence_log == NULL && settings->evidence_directory == NULL) {
-        complain(settings->file, "neither EvidenceDirectory nor EvidenceLog is set");
+        complaint_print(settings->file, "neither EvidenceDirectory nor EvidenceLog is set");
         code = EX_CONFIG;
     } else if (s != NULL) {
         s->wanted = wanted;

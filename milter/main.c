@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include <arpa/inet.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -6,6 +7,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "complaint.h"
 #include "daemon.h"
 #include "find.h"
 #include "milter_glue.h"
@@ -25,6 +27,7 @@ enum action {
     ACTION_VERSION,
     ACTION_HELP,
     ACTION_USAGE,
+    ACTION_REFUSED, /* as USAGE, and already told what is wrong */
 };
 
 struct call {
@@ -172,6 +175,12 @@ static bool is_sound(const struct call *call, bool has_files)
     return needs_files == has_files && (call->public_key == NULL || call->action == ACTION_VERIFY_LOG);
 }
 
+static bool is_ip_address(const char *text)
+{
+    struct in6_addr address;
+    return inet_pton(AF_INET, text, &address) == 1 || inet_pton(AF_INET6, text, &address) == 1;
+}
+
 static void read_call(struct call *call, int argc, char **argv)
 {
     int option;
@@ -181,8 +190,12 @@ static void read_call(struct call *call, int argc, char **argv)
             return;
         }
     }
-    if (!is_sound(call, optind < argc))
+    if (!is_sound(call, optind < argc)) {
         call->action = ACTION_USAGE;
+    } else if (call->test.client_address != NULL && !is_ip_address(call->test.client_address)) {
+        complaint_print(call->test.client_address, "--client-address wants an IPv4 or IPv6 address");
+        call->action = ACTION_REFUSED;
+    }
 }
 
 static int print_version(void)
@@ -261,6 +274,8 @@ int main(int argc, char **argv, char **environment)
         return print_version();
     case ACTION_USAGE:
         (void)fputs(usage_text, stderr);
+        return EX_USAGE;
+    case ACTION_REFUSED:
         return EX_USAGE;
     case ACTION_VERIFY_LOG:
         return verify_log_run(call.public_key, argv + optind, argc - optind);

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "replay.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "complaint.h"
 #include "result_json.h"
 #include "test_mode.h"
 
@@ -17,21 +20,37 @@ static bool join(const char *folder, const char *name, char path[static PATH_BYT
     return len > 0 && len < PATH_BYTES;
 }
 
+static bool is_folder(const char *path)
+{
+    int folder = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (folder >= 0)
+        close(folder);
+    return folder >= 0;
+}
+
 static bool read_envelope(const char *folder, struct result_envelope *envelope)
 {
     static const char *const names[] = {"result.json", "result.jws"};
+    const char *why = "no result.json or result.jws that can be read";
     char path[PATH_BYTES];
     struct strbuf text;
     bool ok = false;
+    if (!is_folder(folder)) {
+        complaint_print(folder, strerrordesc_np(errno));
+        return false;
+    }
     strbuf_init(&text, RESULT_FILE_MAX_BYTES);
     for (size_t i = 0; i < sizeof names / sizeof names[0] && !ok; i++) {
         strbuf_reset(&text);
-        ok = join(folder, names[i], path) && access(path, R_OK) == 0 && test_mode_read_file(path, &text) &&
+        bool is_there = join(folder, names[i], path) && access(path, R_OK) == 0;
+        if (!is_there && errno != ENOENT)
+            why = strerrordesc_np(errno);
+        ok = is_there && test_mode_read_file(path, &text) &&
              result_json_read_envelope(strbuf_view(&text), envelope);
     }
     strbuf_clear(&text);
     if (!ok)
-        (void)fprintf(stderr, "acme-milter: %s: no result.json or result.jws that can be read\n", folder);
+        complaint_print(folder, why);
     return ok;
 }
 

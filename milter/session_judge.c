@@ -161,7 +161,7 @@ static bool judge(struct session *s)
     message_end(r->message);
     if (r->is_message_broken)
         return false;
-    if (message_is_too_large(r->message) || message_has_too_many_fields(r->message))
+    if (message_is_cut(r->message))
         finding_list_add(&r->findings, FINDING_MESSAGE_TOO_LARGE, NULL);
     else if (reply_form_examine_body(r->message, &limits, &r->text, &r->form, &r->findings) != OUTCOME_OK)
         return false;

@@ -51,8 +51,11 @@ void session_report_fill_record(struct session *s)
     };
 }
 
+/* Of a message that is over a limit only its beginning is kept: its hash is not known. */
 static bool hash_message(struct session_reply *r)
 {
+    if (message_is_cut(r->message))
+        return true;
     uint8_t digest[CRYPTO_SHA256_BYTES];
     struct crypto_sha256 *hash = crypto_sha256_new();
     bool ok = hash != NULL && crypto_sha256_add(hash, message_header_bytes(r->message)) &&

@@ -5,7 +5,9 @@
 #include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
+#include <unistd.h>
 
+#include "complaint.h"
 #include "explain.h"
 #include "mail_file.h"
 
@@ -23,13 +25,12 @@ static bool read_stream(FILE *file, struct strbuf *out)
 
 bool test_mode_read_file(const char *path, struct strbuf *out)
 {
-    errno = 0;
     bool is_stdin = strcmp(path, "-") == 0;
     FILE *file = is_stdin ? stdin : fopen(path, "re");
     bool ok = file != NULL && read_stream(file, out);
     if (!ok)
-        (void)fprintf(stderr, "acme-milter: %s: %s\n", path,
-                      errno != 0 ? strerrordesc_np(errno) : "cannot be read whole");
+        complaint_print(path, out->error == STRBUF_ERROR_LIMIT ? "too large to be read whole"
+                                                               : strerrordesc_np(errno));
     if (file != NULL && !is_stdin)
         fclose(file);
     return ok;
@@ -66,15 +67,23 @@ static int exit_code_of(const struct session *s, const struct session_outcome *o
     return ALL_PASS;
 }
 
+/* Of a record that comes to another verdict now nobody can tell what its sender was told then. */
+static bool has_recorded_verdict(const struct session *s, const struct result_envelope *wanted)
+{
+    const char *verdict = name_table_name(verdict_names, (int)session_verdict(s));
+    return wanted != NULL && verdict != NULL && strcmp(verdict, wanted->verdict) == 0;
+}
+
 static bool print_explanation(const struct session *s, const struct session_outcome *outcome,
                               const struct test_mode_options *options, const char *path)
 {
     struct strbuf text;
+    bool is_as_then = has_recorded_verdict(s, options->wanted);
     const struct explain_options how = {
         .title = path,
         .has_colour = options->has_colour,
-        .is_record = options->is_record,
-        .recorded = options->recorded,
+        .is_record = options->is_record && is_as_then,
+        .recorded = is_as_then ? options->recorded : NULL,
     };
     strbuf_init(&text, EXPLAIN_MAX_BYTES);
     bool ok = explain_append(s, outcome, &how, &text) && fputs(strbuf_string(&text), stdout) >= 0 &&
@@ -122,7 +131,7 @@ static int judge_mail(struct session *s, struct runtime *runtime, const struct t
     session_begin(s, runtime_ref(runtime), options->sender);
     session_recipient(s, recipient);
     if (!session_wants_message(s, &outcome)) {
-        (void)fprintf(stderr, "acme-milter: %s is not a challenge address\n", recipient);
+        complaint_print(recipient, "not a challenge address");
         return EX_USAGE;
     }
     mail_file_feed(s, mail);
@@ -189,6 +198,11 @@ int test_mode_run(struct settings *settings, const struct test_mode_options *opt
     first_challenge(settings, recipient);
     if (options->explains)
         log_set_level(LOG_LEVEL_WARNING);
+    if (options->dns_file != NULL && access(options->dns_file, R_OK) != 0) {
+        complaint_print(options->dns_file, strerrordesc_np(errno));
+        settings_unref(settings);
+        return EX_NOINPUT;
+    }
     struct runtime *runtime =
         runtime_new(settings, options->does_post ? RUNTIME_PURPOSE_POST : RUNTIME_PURPOSE_JUDGE,
                     options->dns_file, NULL, &error);

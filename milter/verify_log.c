@@ -6,14 +6,10 @@
 #include <string.h>
 #include <sysexits.h>
 
+#include "complaint.h"
 #include "evidence_log.h"
 
 enum { VERIFY_LOG_BROKEN = 1, FAULTS_TOLD_MAX = 1000, ERROR_BYTES = 512 };
-
-static void complain(const char *file, const char *what)
-{
-    (void)fprintf(stderr, "acme-milter: %s: %s\n", file, what);
-}
 
 /* What a report needs. */
 struct place {
@@ -27,7 +23,7 @@ static void report(void *context, uint64_t line, const char *what)
     if (place->told < FAULTS_TOLD_MAX)
         (void)fprintf(stderr, "%s:%" PRIu64 ": %s\n", place->file, line, what);
     else if (place->told == FAULTS_TOLD_MAX)
-        complain(place->file, "more faults follow");
+        complaint_print(place->file, "more faults follow");
     place->told += place->told <= FAULTS_TOLD_MAX ? 1 : 0;
 }
 
@@ -58,7 +54,7 @@ static enum outcome check_file(struct evidence_log_check *check, const char *fil
     if (outcome == OUTCOME_OK) {
         print_file(check, file, check->faults - before);
     } else {
-        complain(file, outcome == OUTCOME_INTERNAL ? "out of memory" : strerrordesc_np(errno));
+        complaint_print(file, outcome == OUTCOME_INTERNAL ? "out of memory" : strerrordesc_np(errno));
         /* Nothing can be said of what follows it. */
         check->last[0] = '\0';
         check->is_torn = false;
@@ -78,8 +74,8 @@ static int check_files(struct evidence_log_check *check, char *const *files, int
         has_missed = has_missed || outcome != OUTCOME_OK;
     }
     if (check->is_torn)
-        complain(files[count - 1],
-                 "behind the last line stands a piece of one: being written now, or left by a crash");
+        complaint_print(files[count - 1],
+                        "behind the last line stands a piece of one: being written now, or left by a crash");
     if (check->faults > 0)
         return VERIFY_LOG_BROKEN;
     return has_missed ? EX_NOINPUT : EX_OK;

@@ -3,6 +3,7 @@
  * Answers from a file. It is read whole at the start; a question only points at its entry, so the resolver
  * must outlive its questions.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -307,7 +308,7 @@ static bool read_all(FILE *file, struct strbuf *text, const char *path, char *er
     bool is_good = text->error == STRBUF_ERROR_NONE && !ferror(file);
     if (!is_good)
         (void)snprintf(error, RESOLVER_ERROR_BYTES, "%s: %s", path,
-                       text->error == STRBUF_ERROR_LIMIT ? "larger than 1 MiB" : "cannot be read");
+                       text->error == STRBUF_ERROR_LIMIT ? "larger than 1 MiB" : strerrordesc_np(errno));
     return is_good;
 }
 
@@ -316,7 +317,7 @@ static bool read_file(struct file_resolver *r, const char *path, char *error)
     struct strbuf text;
     FILE *file = fopen(path, "re");
     if (file == NULL) {
-        (void)snprintf(error, RESOLVER_ERROR_BYTES, "%s: cannot be opened", path);
+        (void)snprintf(error, RESOLVER_ERROR_BYTES, "%s: %s", path, strerrordesc_np(errno));
         return false;
     }
     strbuf_init(&text, FILE_MAX_BYTES);

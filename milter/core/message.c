@@ -81,7 +81,7 @@ static enum outcome state_of(const struct message *m)
 {
     if (m->is_out_of_memory || m->header.error != STRBUF_ERROR_NONE || m->body.error != STRBUF_ERROR_NONE)
         return OUTCOME_INTERNAL;
-    return m->is_too_large || m->has_too_many_fields ? OUTCOME_REJECTED : OUTCOME_OK;
+    return message_is_cut(m) ? OUTCOME_REJECTED : OUTCOME_OK;
 }
 
 static size_t bytes_left(const struct message *m)
@@ -364,4 +364,9 @@ bool message_is_too_large(const struct message *m)
 bool message_has_too_many_fields(const struct message *m)
 {
     return m->has_too_many_fields;
+}
+
+bool message_is_cut(const struct message *m)
+{
+    return m->is_too_large || m->has_too_many_fields;
 }

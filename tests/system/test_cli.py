@@ -329,6 +329,54 @@ def test_unreadable_dns_file_is_an_error(conf, tmp_path, message):
     assert code in (66, 78) and results == [] and "nothing.txt" in error
 
 
+def test_hash_of_a_mail_that_was_not_kept_whole_is_not_told(conf, dns, message):
+    many = {f"X-{number}": "x" for number in range(20)}
+    for setting in ("MaxMessageSize 1k", "MaxHeaderFields 16"):
+        code, (result,), _ = judge(conf(setting), dns(), message(**many))
+        assert (code, result["reason"]["finding"], result["messageSha256"]) == (1, "message-too-large", None), setting
+
+
+@pytest.mark.parametrize("wrong", ["", "nonsense", "192.0.2", "192.0.2.256", "[192.0.2.1]", "2001:db8::1::2", "::1%lo",
+                                   "192.0.2.1 ", "mail.example.com"])
+def test_client_address_that_is_none_is_64(conf, dns, message, wrong):
+    code, results, error = judge(conf(), dns(), "-a", wrong, message())
+    assert (code, results) == (64, []) and error.startswith(f"acme-milter: {wrong}: --client-address ")
+
+
+@pytest.mark.parametrize("address", ["192.0.2.1", "2001:db8::1", "::ffff:192.0.2.1"])
+def test_client_address_of_both_kinds(conf, dns, message, address):
+    code, (result,), _ = judge(conf(), dns(), "-a", address, message())
+    assert (code, result["smtp"]["clientAddress"]) == (0, address)
+
+
+def test_names_that_somebody_else_chose_reach_no_terminal(conf, dns, message, tmp_path):
+    name = tmp_path / "a\x1b]0;b\x07\u009b\u202ec.eml"
+    for arguments in ((name,), ("-r", name, message()), ("--replay", name)):
+        where = () if "--replay" in arguments else ("-D", dns())
+        done = milter.run("-t", "-c", conf(), *where, *arguments)
+        assert done.returncode in (64, 66) and re.fullmatch(rb"[ -~\n]+", done.stderr), done.stderr
+        assert rb"a\x1b]0;b\x07\xc2\x9b\xe2\x80\xaec.eml: " in done.stderr
+
+
+def test_why_a_file_cannot_be_read_is_told(conf, dns, tmp_path):
+    loop = tmp_path / "loop"
+    loop.symlink_to(loop)
+    for path, why in ((loop, "Too many levels of symbolic links"), (tmp_path, "Is a directory"),
+                      (tmp_path / "none", "No such file or directory")):
+        code, results, error = judge(conf(), dns(), path)
+        assert (code, results, error) == (66, [], f"acme-milter: {path}: {why}\n")
+    large = tmp_path / "large.eml"
+    with large.open("wb") as file:
+        file.truncate(65 * 1024 * 1024)
+    code, results, error = judge(conf(), dns(), large)
+    assert (code, results) == (66, []) and "too large" in error
+    for path, why in ((loop, "Too many levels"), (tmp_path / "mail.eml", "Not a directory"), (tmp_path / "none", "No such file"),
+                      (tmp_path, "no result.json")):
+        (tmp_path / "mail.eml").touch()
+        done = milter.run("-t", "-c", conf(), "--replay", path)
+        assert done.returncode == 66 and done.stderr.decode().startswith(f"acme-milter: {path}: {why}"), done.stderr
+
+
 def test_bad_configuration_is_78(conf, dns, message):
     assert judge(conf("Policy lenient"), dns(), message())[0] == 78
 

@@ -134,7 +134,8 @@ def test_record_that_is_damaged_is_not_judged(record):
     assert record("message.eml", lambda data: None)[0] == 66
     assert record("result.json", lambda data: None)[0] == 66
     assert record("result.json", lambda data: data[:300])[0] == 66
-    assert record("dns.txt", lambda data: None)[0] == 78
+    assert record("dns.txt", lambda data: None)[0] == 66
+    assert record("dns.txt", lambda data: b"\x00\xff")[0] == 78
     assert record("result.json", lambda data: data.replace(b'"Policy ', b'"Policy non'))[0] == 78
 
 

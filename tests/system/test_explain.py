@@ -3,6 +3,7 @@
 import os
 import pty
 import re
+import shutil
 import subprocess
 
 import pytest
@@ -170,6 +171,31 @@ def test_an_evidence_folder_says_what_the_acme_server_answered(mx, new_exchange,
     place = next(path.parent for path in folder.rglob("message.eml") if not (path.parent / "answer.json").exists())
     text = milter.run("-t", "--explain", "-c", server.conf, "--replay", place).stdout.decode()
     assert "not recorded" in row(text, told, "ACME server") and "SMTP answer" not in dict(rows(text, told))
+
+
+def test_what_a_record_that_comes_to_another_verdict_was_told_is_not_known(mx, exchange, with_evidence, tmp_path):
+    server, folder = with_evidence
+    with mx.with_milter(server):
+        assert mx.send(exchange, signed_reply(exchange)).code == 250
+        (answer,) = wait_for(lambda: list(folder.rglob("answer.json")), "the answer follows")
+    copy = tmp_path / "copy"
+    shutil.copytree(answer.parent, copy)
+    (copy / "dns.txt").unlink()
+    (copy / "dns.txt").touch()
+    done = milter.run("-t", "--explain", "-c", server.conf, "--replay", copy)
+    text = done.stdout.decode("ascii")
+    assert done.returncode == 1 and b"the recorded verdict is pass" in done.stderr
+    assert "What the sender was told" not in text
+    assert row(text, "What the sender is told", "SMTP answer").startswith("550 ")
+
+
+def test_a_mail_that_is_too_large_is_told_from_one_without_a_digest(conf, dns, tmp_path):
+    file = tmp_path / "large.eml"
+    file.write_bytes(mail.reply(CHALLENGE, DIGEST).bytes() + b"x" * 70 + b"\r\n" * 25 * 1024 * 1024)
+    code, text = explain(conf(), dns(), file)
+    assert code == 1 and row(text, STEPS[7], "because").startswith("of message-too-large")
+    assert "not read" in row(text, STEPS[2], "digest") and "not whole" in row(text, STEPS[0], "received")
+    assert row(text, STEPS[0], "SHA-256") == "-"
 
 
 def test_an_evidence_folder_tells_a_server_of_another_user_from_a_silent_one(mx, exchange, with_evidence):
