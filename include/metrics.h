@@ -24,10 +24,11 @@ enum metrics_event {
     METRICS_EVENT_END,
 };
 
-/* Settings whose limit a reply passed. */
+/* Limits that a reply passed. */
 enum metrics_limit {
     METRICS_LIMIT_NONE = 0,
     METRICS_LIMIT_REPLIES,
+    METRICS_LIMIT_RECIPIENTS, /* SESSION_RECIPIENTS_MAX; the others are settings */
     METRICS_LIMIT_SIZE,
     METRICS_LIMIT_FIELDS,
     METRICS_LIMIT_SIGNATURES,

@@ -20,7 +20,10 @@ enum session_action {
     SESSION_ACTION_ACCEPT,  /* deliver, after the edits */
 };
 
-enum { SESSION_TEXT_MAX_BYTES = 480, SESSION_ENHANCED_MAX_BYTES = 15, SESSION_RECIPIENTS_MAX = 16 };
+enum { SESSION_TEXT_MAX_BYTES = 480, SESSION_ENHANCED_MAX_BYTES = 15 };
+
+/* Challenge addresses of one mail: as many recipients as any server takes (RFC 5321 section 4.5.3.1.8). */
+enum { SESSION_RECIPIENTS_MAX = 100 };
 
 struct session_outcome {
     enum session_action action;
@@ -54,8 +57,8 @@ void session_recipient(struct session *s, const char *rcpt);
 
 /*
  * Whether the mail is for a challenge address at all; false: it is none of ours. Sets *outcome and returns
- * true when the mail has to be put off at once (out of memory, MaxConcurrentReplies): outcome->action is then
- * TEMPFAIL, else ACCEPT.
+ * true when the mail has to be put off at once (out of memory, MaxConcurrentReplies, more than
+ * SESSION_RECIPIENTS_MAX challenge addresses): outcome->action is then TEMPFAIL, else ACCEPT.
  */
 bool session_wants_message(struct session *s, struct session_outcome *outcome);
 

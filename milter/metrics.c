@@ -45,13 +45,10 @@ static const struct name_table_row reload_names[] = {
 };
 
 static const struct name_table_row limit_names[] = {
-    {METRICS_LIMIT_REPLIES, "MaxConcurrentReplies"},
-    {METRICS_LIMIT_SIZE, "MaxMessageSize"},
-    {METRICS_LIMIT_FIELDS, "MaxHeaderFields"},
-    {METRICS_LIMIT_SIGNATURES, "MaxSignatures"},
-    {METRICS_LIMIT_DEPTH, "MaxMIMEDepth"},
-    {METRICS_LIMIT_PARTS, "MaxMIMEParts"},
-    {0, NULL},
+    {METRICS_LIMIT_REPLIES, "MaxConcurrentReplies"}, {METRICS_LIMIT_RECIPIENTS, "recipients"},
+    {METRICS_LIMIT_SIZE, "MaxMessageSize"},          {METRICS_LIMIT_FIELDS, "MaxHeaderFields"},
+    {METRICS_LIMIT_SIGNATURES, "MaxSignatures"},     {METRICS_LIMIT_DEPTH, "MaxMIMEDepth"},
+    {METRICS_LIMIT_PARTS, "MaxMIMEParts"},           {0, NULL},
 };
 
 static const struct name_table_row record_names[] = {
@@ -275,8 +272,8 @@ static void append_process(struct strbuf *out, const struct metrics *m)
     append_gauge(out, "acme_milter_replies_in_flight_limit", "MaxConcurrentReplies.", m->capacity);
     append_counter(out, "acme_milter_passed_through_total", "Mails for other addresses.",
                    m->events[METRICS_EVENT_PASSED_THROUGH]);
-    append_family(out, "acme_milter_limits_total", "limit", "Replies that passed a limit of the settings.",
-                  limit_names, m->limits);
+    append_family(out, "acme_milter_limits_total", "limit", "Replies that passed a limit.", limit_names,
+                  m->limits);
     append_family(out, "acme_milter_reloads_total", "result", "Configurations read again.", reload_names,
                   m->events);
     append_counter(out, "acme_milter_evidence_failures_total", "Records that could not be written.",

@@ -8,7 +8,7 @@
 
 #include "session_report.h"
 
-enum { HELD_TEXT_MAX_BYTES = 1024, DNS_TEXT_MAX_BYTES = 256 * 1024 };
+enum { HELD_TEXT_MAX_BYTES = 1024, DNS_TEXT_MAX_BYTES = 256 * 1024, FIRST_RECIPIENTS_ROOM = 4 };
 
 struct session *session_new(void)
 {
@@ -70,6 +70,28 @@ void session_begin(struct session *s, struct runtime *runtime, const char *mail_
     }
 }
 
+static bool reserve_recipient(struct session *s)
+{
+    if (s->recipient_count < s->recipient_room)
+        return true;
+    size_t room = s->recipient_room != 0 ? 2 * s->recipient_room : FIRST_RECIPIENTS_ROOM;
+    struct session_recipient *recipients = realloc(s->recipients, room * sizeof *recipients);
+    if (recipients == NULL)
+        return false;
+    s->recipients = recipients;
+    s->recipient_room = room;
+    return true;
+}
+
+static void keep_recipient(struct session *s, const char *rcpt, const struct mailbox *mailbox)
+{
+    char *text = reserve_recipient(s) ? strndup(rcpt, HELD_TEXT_MAX_BYTES) : NULL;
+    if (text != NULL)
+        s->recipients[s->recipient_count++] = (struct session_recipient){text, *mailbox};
+    else
+        s->is_out_of_memory = true;
+}
+
 void session_recipient(struct session *s, const char *rcpt)
 {
     struct mailbox mailbox;
@@ -82,13 +104,10 @@ void session_recipient(struct session *s, const char *rcpt)
         s->has_other_recipients = true;
         return;
     }
-    if (s->recipient_count == SESSION_RECIPIENTS_MAX) {
-        s->is_out_of_memory = true;
-        return;
-    }
-    hold(s, &s->recipients[s->recipient_count], rcpt);
-    if (s->recipients[s->recipient_count] != NULL)
-        s->recipient_count++;
+    if (s->recipient_count == SESSION_RECIPIENTS_MAX)
+        s->has_too_many_recipients = true;
+    else
+        keep_recipient(s, rcpt, &mailbox);
 }
 
 static struct session_reply *new_reply(const struct settings *settings)
@@ -120,6 +139,19 @@ static bool put_off(const struct session *s, struct session_outcome *outcome, co
     return true;
 }
 
+/* Those that were not kept could not be removed from a mail that others get too. */
+static bool put_off_recipients(const struct session *s, struct session_outcome *outcome)
+{
+    metrics_count_limit(s->runtime->metrics, METRICS_LIMIT_RECIPIENTS);
+    log_write(LOG_LEVEL_WARNING, "put-off reason=recipients");
+    bool is_ours = put_off(s, outcome, "4.5.3",
+                           "The mail is addressed to too many challenge addresses at once. Answer each "
+                           "challenge with a mail of its own.");
+    if (is_ours)
+        outcome->code = 452; /* RFC 5321 section 4.5.3.1.10 */
+    return is_ours;
+}
+
 bool session_wants_message(struct session *s, struct session_outcome *outcome)
 {
     *outcome = (struct session_outcome){.action = SESSION_ACTION_ACCEPT};
@@ -133,6 +165,8 @@ bool session_wants_message(struct session *s, struct session_outcome *outcome)
         log_write(LOG_LEVEL_ERROR, "mta reason=actions");
         return put_off(s, outcome, "4.3.5", "The mail server is set up wrong. The mail will be tried again.");
     }
+    if (s->has_too_many_recipients)
+        return put_off_recipients(s, outcome);
     if (s->runtime->is_stopping) {
         log_write(LOG_LEVEL_INFO, "put-off reason=stopping");
         return put_off(s, outcome, "4.3.2",
@@ -218,7 +252,7 @@ enum verdict session_verdict(const struct session *s)
 
 const char *session_challenge_recipient(const struct session *s, size_t index)
 {
-    return index < s->recipient_count ? s->recipients[index] : NULL;
+    return index < s->recipient_count ? s->recipients[index].text : NULL;
 }
 
 void session_reset(struct session *s)
@@ -227,12 +261,13 @@ void session_reset(struct session *s)
     s->reply = NULL;
     free(s->mail_from);
     s->mail_from = NULL;
-    for (size_t i = 0; i < s->recipient_count; i++) {
-        free(s->recipients[i]);
-        s->recipients[i] = NULL;
-    }
-    s->recipient_count = 0;
+    for (size_t i = 0; i < s->recipient_count; i++)
+        free(s->recipients[i].text);
+    free(s->recipients);
+    s->recipients = NULL;
+    s->recipient_count = s->recipient_room = 0;
     s->has_other_recipients = false;
+    s->has_too_many_recipients = false;
     s->is_out_of_memory = false;
     s->queue_id[0] = '\0';
     s->tls_version[0] = '\0';

@@ -37,6 +37,11 @@ struct session_reply {
     size_t forged_field_count;
 };
 
+struct session_recipient {
+    char *text; /* owned: as the MTA gave it */
+    struct mailbox mailbox;
+};
+
 struct session {
     char *client_name;
     char *client_address;
@@ -46,9 +51,10 @@ struct session {
     char *mail_from;
     char queue_id[SESSION_QUEUE_ID_BYTES];
     char tls_version[SESSION_TLS_BYTES];
-    char *recipients[SESSION_RECIPIENTS_MAX]; /* the challenge addresses, as the MTA gave them */
-    size_t recipient_count;
+    struct session_recipient *recipients; /* owned: the challenge addresses */
+    size_t recipient_count, recipient_room;
     bool has_other_recipients;
+    bool has_too_many_recipients;
     bool cannot_edit; /* of the connection's MTA */
     bool is_out_of_memory;
     bool is_counted; /* in runtime->replies_under_way */

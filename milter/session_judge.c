@@ -9,17 +9,21 @@
 #include "session_internal.h"
 #include "session_report.h"
 
+/* The place of a mailbox among the recipients below end; end if it is none of them. */
+static size_t place_among(const struct session *s, const struct mailbox *m, size_t end)
+{
+    size_t i = 0;
+    while (i < end &&
+           !(domain_equal(&s->recipients[i].mailbox.domain, &m->domain) &&
+             span_equal_nocase(span_from_string(s->recipients[i].mailbox.local), span_from_string(m->local))))
+        i++;
+    return i;
+}
+
 static bool to_names_challenge(const struct mailbox *mailbox, void *context)
 {
     const struct session *s = context;
-    for (size_t i = 0; i < s->recipient_count; i++) {
-        struct mailbox recipient;
-        if (mailbox_parse_path(span_from_string(s->recipients[i]), &recipient) == OUTCOME_OK &&
-            domain_equal(&recipient.domain, &mailbox->domain) &&
-            span_equal_nocase(span_from_string(recipient.local), span_from_string(mailbox->local)))
-            return true;
-    }
-    return false;
+    return place_among(s, mailbox, s->recipient_count) < s->recipient_count;
 }
 
 void session_judge_free_reply(struct session_reply *r)
@@ -39,16 +43,15 @@ void session_judge_free_reply(struct session_reply *r)
 }
 
 struct to_search {
-    struct mailbox wanted;
-    bool is_found;
+    const struct session *session;
+    size_t first; /* of the recipients that were named so far */
 };
 
 static bool visit_to(const struct mailbox *m, void *context)
 {
     struct to_search *search = context;
-    search->is_found = domain_equal(&search->wanted.domain, &m->domain) &&
-                       span_equal_nocase(span_from_string(search->wanted.local), span_from_string(m->local));
-    return !search->is_found;
+    search->first = place_among(search->session, m, search->first);
+    return search->first > 0;
 }
 
 /* The challenge address that the mail came to: of several the first that the To field names, else the first.
@@ -56,22 +59,15 @@ static bool visit_to(const struct mailbox *m, void *context)
 static bool choose_challenge(struct session *s)
 {
     struct session_reply *r = s->reply;
-    struct mailbox best = {.local = ""};
-    bool is_found = false;
+    struct to_search search = {s, s->recipient_count};
     struct message_field to = {0};
     (void)message_find(r->message, SPAN_LITERAL("To"), &to);
-    for (size_t i = 0; i < s->recipient_count && !is_found; i++) {
-        struct to_search search = {.is_found = false};
-        if (mailbox_parse_path(span_from_string(s->recipients[i]), &search.wanted) != OUTCOME_OK ||
-            mailbox_visit_list(to.value, visit_to, &search) != OUTCOME_OK)
-            return false;
-        if (i == 0 || search.is_found)
-            best = search.wanted;
-        is_found = search.is_found;
-    }
-    r->challenge = settings_find_challenge(s->runtime->settings, &best);
+    if (mailbox_visit_list(to.value, visit_to, &search) != OUTCOME_OK)
+        return false;
+    const struct mailbox *best = &s->recipients[search.first < s->recipient_count ? search.first : 0].mailbox;
+    r->challenge = settings_find_challenge(s->runtime->settings, best);
     if (r->challenge != NULL)
-        mailbox_format(&best, r->address);
+        mailbox_format(best, r->address);
     return true;
 }
 

@@ -246,10 +246,31 @@ def test_broken_packets_are_never_a_pass(shared, victim, follower, acme_server, 
 
 
 def test_too_many_challenge_recipients_put_a_reply_off(shared, exchange, acme_server):
+    """RFC 5321 4.5.3.1.8: a hundred recipients are never too many; 4.5.3.1.10: what is, is 452."""
     data = exchange.sign(good_reply(exchange))
     with MilterClient(shared.socket) as client:
         client.negotiate().greet()
-        (letter, text), _ = client.mail(exchange.author, 17 * [CHALLENGE_ADDRESS], data)
-        assert letter == "y" and text.startswith(b"451 4.3.0 ")
-        assert client.mail(exchange.author, 16 * [CHALLENGE_ADDRESS], data)[0][0] == "d"
+        (letter, text), _ = client.mail(exchange.author, 101 * [CHALLENGE_ADDRESS], data)
+        assert letter == "y" and text.startswith(b"452 4.5.3 ") and b"too many challenge addresses" in text
+        assert " put-off reason=recipients" in shared.log_lines()[-1] and "memory" not in shared.log_lines()[-1]
+        assert client.mail(exchange.author, 100 * [CHALLENGE_ADDRESS], data)[0][0] == "d"
     assert acme_server.status(exchange.challenge) == "valid"
+
+
+def test_shadow_mode_lets_a_mail_to_too_many_through(new_milter, exchange):
+    server = new_milter(("Mode", "shadow"))
+    server.start()
+    with MilterClient(server.socket) as client:
+        client.negotiate().greet()
+        data = exchange.sign(good_reply(exchange))
+        assert client.mail(exchange.author, 101 * [CHALLENGE_ADDRESS], data) == (("a", b""), [])
+    assert server.stop() == 0
+
+
+def test_of_a_hundred_recipients_the_others_get_their_mail(shared, exchange):
+    others = ["bob@" + CA_DOMAIN] * 2
+    data = exchange.sign(good_reply(exchange))
+    with MilterClient(shared.socket) as client:
+        client.negotiate().greet()
+        (letter, _), edits = client.mail(exchange.author, [*others, *100 * [CHALLENGE_ADDRESS], *others], data)
+    assert letter == "a" and [edit[0] for edit in edits] == ["-"] * 100
