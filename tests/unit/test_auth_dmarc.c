@@ -5,34 +5,12 @@
 #include <unistd.h>
 
 #include "auth_dmarc.h"
+#include "starve.h"
 #include "tap.h"
 
 #define ROWS(table) (sizeof(table) / sizeof((table)[0]))
 
 enum { TEXT_BYTES = 65536, LINE_BYTES = 1024, ZONE_BYTES = 8192 };
-
-/* The linker sends the allocations of the code under test here: the one counted down to fails. */
-static long allocations_left = -1;
-
-void *__real_realloc(void *p, size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__wrap_realloc(void *p, size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-
-static bool is_failing(void)
-{
-    return allocations_left >= 0 && allocations_left-- == 0;
-}
-
-void *__wrap_realloc(void *p, size_t size)
-{
-    return is_failing() ? NULL : __real_realloc(p, size);
-}
-
-void *__wrap_calloc(size_t count, size_t size)
-{
-    return is_failing() ? NULL : __real_calloc(count, size);
-}
 
 #define WALK   AUTH_DMARC_DISCOVERY_RFC9989
 #define LIST   AUTH_DMARC_DISCOVERY_RFC7489
@@ -252,7 +230,7 @@ static enum outcome judge_starved(struct auth_dmarc *dmarc, struct resolver *r, 
     struct strbuf dns;
     enum outcome outcome = OUTCOME_INTERNAL;
     strbuf_init(&dns, TEXT_BYTES);
-    allocations_left = n;
+    starve_begin(n);
     struct auth_dmarc_check *check = auth_dmarc_start(dmarc, author, BOTH, r);
     if (check != NULL)
         outcome = auth_dmarc_finish(check, PASS, deadline_in(1000), facts, &dns);
@@ -269,9 +247,9 @@ static void test_starved(struct auth_dmarc *dmarc)
     long n = 0;
     while (judge_starved(dmarc, r, &author, n, &facts) != OUTCOME_OK && n < 1000)
         n++;
-    tap_ok(n > 8 && allocations_left >= 0, "each of %ld allocations failing once is an internal error", n);
+    bool is_fed = starve_end();
+    tap_ok(n > 8 && is_fed, "each of %ld allocations failing once is an internal error", n);
     tap_is_int(facts.result, PASS, "and with enough memory the mail passes");
-    allocations_left = -1;
     resolver_free(r);
 }
 

@@ -4,32 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "starve.h"
 #include "tap.h"
-
-/* The linker sends the allocations of the code under test here: the one counted down to fails. */
-static long allocations_left = -1;
-
-void *__real_realloc(void *p, size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__wrap_realloc(void *p, size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-
-static bool is_failing(void)
-{
-    if (allocations_left < 0)
-        return false;
-    return allocations_left-- == 0;
-}
-
-void *__wrap_realloc(void *p, size_t size)
-{
-    return is_failing() ? NULL : __real_realloc(p, size);
-}
-
-void *__wrap_calloc(size_t count, size_t size)
-{
-    return is_failing() ? NULL : __real_calloc(count, size);
-}
 
 #define TEXT(s)                                                                                              \
     {                                                                                                        \
@@ -335,7 +311,7 @@ static void test_out_of_memory(void)
     long failing = 0;
     enum outcome outcome = OUTCOME_INTERNAL;
     while (outcome != OUTCOME_OK && is_right && failing < 1000) {
-        allocations_left = failing++;
+        starve_begin(failing++);
         struct message *m = message_new(&roomy);
         is_right = m != NULL || failing == 1;
         if (m == NULL)
@@ -343,12 +319,12 @@ static void test_out_of_memory(void)
         outcome = build(m);
         is_right = outcome == OUTCOME_OK || outcome == OUTCOME_INTERNAL;
         is_right = is_right && (outcome != OUTCOME_OK || message_field_count(m) == 40);
-        allocations_left = -1;
+        (void)starve_end();
         message_reset(m, &roomy);
         is_right = is_right && build(m) == OUTCOME_OK && message_field_count(m) == 40;
         message_free(m);
     }
-    allocations_left = -1;
+    (void)starve_end();
     tap_ok(is_right && outcome == OUTCOME_OK && failing > 5,
            "whichever of %ld allocations fails, it is OUTCOME_INTERNAL until the next mail", failing - 1);
 }

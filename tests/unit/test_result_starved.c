@@ -10,40 +10,10 @@
 #include "post_format.h"
 #include "result_json.h"
 #include "result_jws.h"
+#include "starve.h"
 #include "tap.h"
 
 enum { STEPS_MAX = 2000, PATH_BYTES = 4096, ERROR_BYTES = 256 };
-
-static long allocations_left = -1;
-
-void *__real_malloc(size_t size);
-void *__real_realloc(void *p, size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__wrap_malloc(size_t size);
-void *__wrap_realloc(void *p, size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-
-static bool is_failing(void)
-{
-    if (allocations_left < 0)
-        return false;
-    return allocations_left-- == 0;
-}
-
-void *__wrap_malloc(size_t size)
-{
-    return is_failing() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_realloc(void *p, size_t size)
-{
-    return is_failing() ? NULL : __real_realloc(p, size);
-}
-
-void *__wrap_calloc(size_t count, size_t size)
-{
-    return is_failing() ? NULL : __real_calloc(count, size);
-}
 
 struct facts {
     struct finding_policy policy;
@@ -84,10 +54,9 @@ static void starve(const char *name, char *(*make)(const void *), const void *co
     int failed = 0;
     int step = 0;
     for (bool is_fed = false; !is_fed && step < STEPS_MAX; step++) {
-        allocations_left = step;
+        starve_begin(step);
         char *got = make(context);
-        is_fed = allocations_left >= 0;
-        allocations_left = -1;
+        is_fed = starve_end();
         is_same = is_same && (got == NULL || strcmp(got, want) == 0);
         failed += got == NULL;
         free(got);
@@ -154,7 +123,7 @@ int main(void)
     struct crypto_signing_key *key = load_key();
     if (f == NULL || key == NULL)
         return 1;
-    json_set_alloc_funcs(__wrap_malloc, free);
+    json_set_alloc_funcs(malloc, free);
     starve("object", encode, fill_record(f, &record));
     starve("id", make_id, &record);
     record.decision = (struct verdict_decision){VERDICT_PASS, FINDING_NONE};

@@ -9,61 +9,25 @@
 #include <openssl/crypto.h>
 
 #include "mail_file.h"
+#include "starve.h"
 #include "tap.h"
 
 enum { STEPS_MAX = 20000, PATH_BYTES = 4096, FILE_MAX_BYTES = 64 * 1024, ERROR_BYTES = 4096 };
 
-static long allocations_left = -1;
 static bool is_fed; /* the last judge() met no failure */
-
-void *__real_malloc(size_t size);
-void *__real_realloc(void *p, size_t size);
-void *__real_calloc(size_t count, size_t size);
-char *__real_strndup(const char *s, size_t n);
-void *__wrap_malloc(size_t size);
-void *__wrap_realloc(void *p, size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-char *__wrap_strndup(const char *s, size_t n);
-
-static bool is_failing(void)
-{
-    if (allocations_left < 0)
-        return false;
-    return allocations_left-- == 0;
-}
-
-void *__wrap_malloc(size_t size)
-{
-    return is_failing() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_realloc(void *p, size_t size)
-{
-    return is_failing() ? NULL : __real_realloc(p, size);
-}
-
-void *__wrap_calloc(size_t count, size_t size)
-{
-    return is_failing() ? NULL : __real_calloc(count, size);
-}
-
-char *__wrap_strndup(const char *s, size_t n)
-{
-    return is_failing() ? NULL : __real_strndup(s, n);
-}
 
 static void *crypto_malloc(size_t size, const char *file, int line)
 {
     (void)file;
     (void)line;
-    return __wrap_malloc(size);
+    return malloc(size);
 }
 
 static void *crypto_realloc(void *p, size_t size, const char *file, int line)
 {
     (void)file;
     (void)line;
-    return __wrap_realloc(p, size);
+    return realloc(p, size);
 }
 
 static void crypto_free(void *p, const char *file, int line)
@@ -120,7 +84,7 @@ static char *judge(struct runtime *runtime, const char *recipient, struct span m
     struct session *s = session_new();
     if (s == NULL)
         return NULL;
-    allocations_left = step;
+    starve_begin(step);
     session_begin(s, runtime_ref(runtime), "<alice@example.com>");
     session_recipient(s, recipient);
     bool is_ours = session_wants_message(s, &outcome);
@@ -128,8 +92,7 @@ static char *judge(struct runtime *runtime, const char *recipient, struct span m
         mail_file_feed(s, mail);
         session_judge(s, NULL, NULL, &outcome);
     }
-    is_fed = allocations_left >= 0;
-    allocations_left = -1;
+    is_fed = starve_end();
     if (is_ours && outcome.action == SESSION_ACTION_TEMPFAIL)
         result = strndup("", 1);
     else if (is_ours && session_result(s) != NULL)
@@ -184,7 +147,7 @@ int main(void)
 {
     if (CRYPTO_set_mem_functions(crypto_malloc, crypto_realloc, crypto_free) != 1)
         return 1;
-    json_set_alloc_funcs(__wrap_malloc, free);
+    json_set_alloc_funcs(malloc, free);
     log_set_level(LOG_LEVEL_ERROR);
     starve("A01-baseline", "<acme@ca.example>");
     starve("A01-baseline", "<acme@b\xc3\xbc"
