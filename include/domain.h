@@ -9,7 +9,7 @@
 #include "outcome.h"
 #include "span.h"
 
-enum { DOMAIN_MAX_BYTES = 253, DOMAIN_MAX_LABELS = 127 };
+enum { DOMAIN_MAX_BYTES = 253 };
 
 struct domain {
     char name[DOMAIN_MAX_BYTES + 1]; /* "" when unset */

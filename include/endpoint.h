@@ -73,7 +73,6 @@ enum outcome endpoint_token_check(const char *path, size_t min_bytes,
                                   char error[static ENDPOINT_ERROR_BYTES]) MUST_CHECK;
 
 bool endpoint_start_library(void); /* once, before threads */
-void endpoint_stop_library(void);
 const char *endpoint_library_text(void);
 
 struct endpoint *endpoint_new(const struct endpoint_options *options,

@@ -76,7 +76,5 @@ struct finding_list {
  * FINDING_END always fit. */
 void finding_list_add(struct finding_list *list, enum finding_id id, const char *detail);
 bool finding_list_has(const struct finding_list *list, enum finding_id id);
-bool finding_list_has_severity(const struct finding_list *list, const struct finding_policy *p,
-                               enum severity severity);
 
 #endif

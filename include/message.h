@@ -36,8 +36,6 @@ struct message;
 
 struct message *message_new(const struct message_limits *limits); /* NULL: out of memory */
 void message_free(struct message *m);
-/* Forgets the mail, takes new limits, keeps the storage. */
-void message_reset(struct message *m, const struct message_limits *limits);
 
 /*
  * Adds the next header field. value: LF or CRLF before a blank is a fold. Malformed input is kept as far as

@@ -73,9 +73,6 @@ void metrics_add_in_flight(struct metrics *m, int change);
 int metrics_in_flight(const struct metrics *m);
 void metrics_set_capacity(struct metrics *m, int64_t replies); /* MaxConcurrentReplies */
 
-/* The whole exposition, "# EOF" included. */
-bool metrics_append_text(const struct metrics *m, struct strbuf *out);
-
 /* Replaces the file whole: another name beside it, then rename. False with errno set. */
 bool metrics_write_file(const struct metrics *m, const char *path) MUST_CHECK;
 

@@ -27,7 +27,6 @@ struct mime_text {
 };
 
 void mime_text_init(struct mime_text *t, size_t max_text_bytes);
-void mime_text_reset(struct mime_text *t);
 void mime_text_clear(struct mime_text *t);
 
 /*

@@ -283,7 +283,7 @@ static void append_process(struct strbuf *out, const struct metrics *m)
                    m->events[METRICS_EVENT_INTERNAL_ERROR]);
 }
 
-bool metrics_append_text(const struct metrics *m, struct strbuf *out)
+static bool append_text(const struct metrics *m, struct strbuf *out)
 {
     append_process(out, m);
     append_verdicts(out, m);
@@ -312,7 +312,7 @@ bool metrics_write_file(const struct metrics *m, const char *path)
     struct strbuf text;
     strbuf_init(&text, TEXT_MAX_BYTES);
     int len = snprintf(beside, sizeof beside, "%s.%ld.tmp", path, (long)getpid());
-    bool ok = len > 0 && (size_t)len < sizeof beside && metrics_append_text(m, &text) &&
+    bool ok = len > 0 && (size_t)len < sizeof beside && append_text(m, &text) &&
               write_whole(beside, strbuf_view(&text)) && rename(beside, path) == 0;
     strbuf_clear(&text);
     return ok;

@@ -90,12 +90,3 @@ bool finding_list_has(const struct finding_list *list, enum finding_id id)
             return true;
     return false;
 }
-
-bool finding_list_has_severity(const struct finding_list *list, const struct finding_policy *p,
-                               enum severity severity)
-{
-    for (size_t i = 0; i < list->count; i++)
-        if (p->severity[list->items[i].id] == severity)
-            return true;
-    return false;
-}

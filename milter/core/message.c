@@ -61,21 +61,6 @@ void message_free(struct message *m)
     free(m);
 }
 
-void message_reset(struct message *m, const struct message_limits *limits)
-{
-    m->limits = *limits;
-    strbuf_reset(&m->header);
-    strbuf_reset(&m->body);
-    strbuf_reset(&m->where);
-    m->field_count = 0;
-    m->body_lines = 0;
-    m->is_cr_pending = false;
-    m->is_too_large = false;
-    m->has_too_many_fields = false;
-    m->is_out_of_memory = false;
-    m->defect = MESSAGE_DEFECT_NONE;
-}
-
 /* OUTCOME_OK while the message takes more. */
 static enum outcome state_of(const struct message *m)
 {

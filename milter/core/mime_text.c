@@ -14,14 +14,6 @@ void mime_text_init(struct mime_text *t, size_t max_text_bytes)
     strbuf_init(&t->text, max_text_bytes);
 }
 
-void mime_text_reset(struct mime_text *t)
-{
-    struct strbuf text = t->text;
-    strbuf_reset(&text);
-    memset(t, 0, sizeof *t);
-    t->text = text;
-}
-
 void mime_text_clear(struct mime_text *t)
 {
     strbuf_clear(&t->text);
@@ -192,7 +184,9 @@ enum outcome mime_text_extract(const struct message *m, const struct mime_limits
                                struct mime_text *out)
 {
     struct mime_entity top;
-    mime_text_reset(out);
+    struct strbuf text = out->text;
+    strbuf_reset(&text);
+    *out = (struct mime_text){.text = text};
     if (!mime_entity_of_message(m, &top, &out->why))
         return OUTCOME_BROKEN_INPUT;
     describe_top(&top, out);

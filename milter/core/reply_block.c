@@ -6,7 +6,7 @@
 #include "base64.h"
 #include "utf8.h"
 
-enum { DASHES_MIN = 1, DASHES_MAX = 8, DIGEST_TEXT_MAX_BYTES = 256, BLOCKS_MAX = 64 };
+enum { DASHES_MIN = 1, DASHES_MAX = 8, DIGEST_TEXT_MAX_BYTES = 256 };
 
 enum line_kind {
     LINE_KIND_OTHER = 0,

@@ -62,11 +62,6 @@ bool endpoint_start_library(void)
     return sigaction(SIGPIPE, &ignore, NULL) == 0 && curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK;
 }
 
-void endpoint_stop_library(void)
-{
-    curl_global_cleanup();
-}
-
 const char *endpoint_library_text(void)
 {
     static const struct span prefix = SPAN_LITERAL("libcurl/");

@@ -5,7 +5,7 @@
 #include "evidence_chain.h"
 #include "result_jws.h"
 
-enum { CHUNK_BYTES = 65536, FAULT_MAX_BYTES = 256 };
+enum { CHUNK_BYTES = 65536 };
 
 /* The line at hand, of which at most EVIDENCE_LOG_LINE_MAX_BYTES are kept; all of it is hashed. */
 struct reading {

@@ -476,6 +476,5 @@ int main(void)
     test_progress();
     test_peer();
     test_threads();
-    endpoint_stop_library();
     return tap_done();
 }

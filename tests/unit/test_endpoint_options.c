@@ -309,6 +309,5 @@ int main(void)
     test_tokens();
     test_full_backlog();
     test_proxy();
-    endpoint_stop_library();
     return tap_done();
 }

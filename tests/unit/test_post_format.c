@@ -279,7 +279,6 @@ int main(void)
     test_rapidmx_request(f);
     test_answers(f);
     test_refused();
-    endpoint_stop_library();
     free(f);
     return tap_done();
 }
