@@ -3,10 +3,11 @@
 import shutil
 from dataclasses import dataclass, field
 
+from harness import filters
 from harness.process import system_user
 from lab import DNS_ADDRESS, children
 
-USER = "acme-milter"
+USER, AUTHSERV_ID = "acme-milter", "mx.ca.example"
 
 
 @dataclass
@@ -42,66 +43,40 @@ def acme_milter(lab, name="acme-milter", settings=()):
     socket, conf = folder / "milter.sock", folder / "conf"
     words = {"Socket": f"unix:{socket}", "SocketMode": "0666", "UserID": USER, "ChallengeAddress": "acme@ca.example",
              "Endpoint": f"http://unix:{lab.endpoint_socket}:/email-reply", "Nameservers": DNS_ADDRESS,
-             "TrustAnchorFile": "none", "AuthservID": "mx.ca.example"}
+             "TrustAnchorFile": "none", "AuthservID": AUTHSERV_ID}
     words.update(settings)
     conf.write_text("".join(f"{word} {value}\n" for word, value in words.items()))
     process = lab.start_on_socket([lab.build / "acme-milter", "-f", "-c", conf], name, socket)
     return Peer(name, socket, process, process.output)
 
 
+def _other(lab, other):
+    process = lab.start_on_socket(other.command(), other.name, other.socket)
+    return Peer(other.name, other.socket, process, process.output)
+
+
 def opendkim(lab):
-    folder = _folder(lab, "opendkim", "opendkim")
-    socket, conf = folder / "milter.sock", folder / "conf"
-    conf.write_text(f"Syslog yes\nSyslogSuccess yes\nCanonicalization relaxed/simple\nOversignHeaders From\nMode v\n"
-                    f"UserID opendkim\nUMask 000\nSocket local:{socket}\nNameservers {DNS_ADDRESS}\nAuthservID mx.ca.example\n")
-    return Peer("opendkim", socket, lab.start_on_socket(["opendkim", "-f", "-x", conf], "opendkim", socket))
+    return _other(lab, filters.Opendkim(lab.folder, DNS_ADDRESS, AUTHSERV_ID, "Syslog yes\nSyslogSuccess yes\n"))
 
 
 def opendmarc(lab):
-    folder = _folder(lab, "opendmarc", "opendmarc")
-    socket, conf = folder / "milter.sock", folder / "conf"
-    conf.write_text(f"PublicSuffixList /usr/share/publicsuffix/public_suffix_list.dat\nSocket local:{socket}\nSyslog true\n"
-                    "UMask 0000\nUserID opendmarc\nAuthservID mx.ca.example\n")
-    return Peer("opendmarc", socket, lab.start_on_socket(["opendmarc", "-f", "-c", conf], "opendmarc", socket))
+    suffixes = "PublicSuffixList /usr/share/publicsuffix/public_suffix_list.dat\n"
+    return _other(lab, filters.Opendmarc(lab.folder, DNS_ADDRESS, AUTHSERV_ID, "Syslog true\n" + suffixes))
 
 
 def dkimpy_milter(lab):
     folder = _folder(lab, "dkimpy", "dkimpy-milter")
     socket, conf = folder / "milter.sock", folder / "conf"
     conf.write_text(f"Syslog yes\nUMask 000\nMode v\nPidFile {folder}/pid\nSocket local:{socket}\nUserID dkimpy-milter\n"
-                    "AuthservID mx.ca.example\n")
+                    f"AuthservID {AUTHSERV_ID}\n")
     return Peer("dkimpy-milter", socket, lab.start_on_socket(["dkimpy-milter", conf], "dkimpy", socket))
 
 
 def rspamd(lab):
-    folder = _folder(lab, "rspamd", "_rspamd")
-    socket, conf = folder / "milter.sock", folder / "rspamd.conf"
-    conf.write_text(RSPAMD.format(folder=folder, socket=socket, dns=DNS_ADDRESS))
-    argv = ["rspamd", "-i", "-f", "-c", conf, "-u", "_rspamd", "-g", "_rspamd"]
-    return Peer("rspamd", socket, lab.start_on_socket(argv, "rspamd", socket), lab.folder.path / "rspamd.log")
+    return _other(lab, filters.Rspamd(lab.folder, DNS_ADDRESS, "/usr/share/rspamd/effective_tld_names.dat", ""))
 
 
 def missing():
     programs = ("opendkim", "opendmarc", "rspamd", "dkimpy-milter", "unbound", "unbound-control", "knotd", "kdig", "ip", "postfix", "dovecot", "haproxy",
                 "valgrind")
     return [name for name in programs if shutil.which(name) is None]
-
-
-RSPAMD = """\
-options {{
-    pidfile = "{folder}/pid"; rundir = "{folder}"; temp_dir = "{folder}"; cores_dir = "{folder}";
-    hs_cache_dir = "{folder}"; control_socket = "{folder}/control mode=0600"; cache_file = "{folder}/symbols.cache";
-    url_tld = "/usr/share/rspamd/effective_tld_names.dat"; filters = "dkim"; local_addrs = [];
-    dns {{ nameserver = ["{dns}"]; timeout = 5s; retransmits = 2; }}
-}}
-logging {{ type = "console"; level = "notice"; }}
-lua = "/usr/share/rspamd/rules/rspamd.lua";
-modules {{ path = "/usr/share/rspamd/plugins/dmarc.lua"; }}
-worker "rspamd_proxy" {{
-    bind_socket = "{socket} mode=0666"; milter = yes; timeout = 120s; count = 1;
-    upstream "local" {{ default = yes; self_scan = yes; }}
-}}
-dkim {{ dkim_cache_size = 2k; trusted_only = false; skip_multi = false; }}
-dmarc {{ }}
-metric "default" {{ actions {{ reject = 1000; }} }}
-"""

@@ -30,7 +30,7 @@ def filters(own, dns_server):
     missing = [name for name in ("opendkim", "opendmarc", "rspamd") if shutil.which(name) is None]
     assert missing == [], "not installed: " + ", ".join(missing) + " (see contrib/packages)"
     with contextlib.ExitStack() as stack:
-        made = [Rspamd(own, dns_server), Opendkim(own, dns_server, OPENDKIM), Opendmarc(own, dns_server, OPENDKIM)]
+        made = [Rspamd(own, dns_server.host), Opendkim(own, dns_server.host, OPENDKIM), Opendmarc(own, dns_server.host, OPENDKIM)]
         for each in made:
             stack.callback(each.stop)
             each.start()
