@@ -63,14 +63,14 @@ static void append_name(struct strbuf *out, struct span key)
     }
 }
 
-/* One value and where it ends; quotes and the backslashes before quotes in it are taken away. */
+/* One value and where it ends. In quotes a backslash stands before a quote and before another one. */
 static const char *append_value(struct strbuf *out, const char *at)
 {
     bool is_quoted = *at == '"';
     if (is_quoted)
         at++;
     for (; *at != '\0' && *at != (is_quoted ? '"' : ' '); at++) {
-        if (at[0] == '\\' && at[1] == '"')
+        if (is_quoted && at[0] == '\\' && (at[1] == '"' || at[1] == '\\'))
             at++;
         (void)strbuf_append_byte(out, *at);
     }

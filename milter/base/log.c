@@ -9,6 +9,7 @@
 #include <syslog.h>
 #include <unistd.h>
 
+#include "byte.h"
 #include "clock.h"
 #include "journal.h"
 #include "name_table.h"
@@ -173,10 +174,11 @@ void log_line_add(struct log_line *line, const char *key, struct span value)
     value = span_slice(value, 0, LOG_VALUE_BYTES);
     (void)strbuf_append_format(&line->text, quoted ? " %s=\"" : " %s=", key);
     for (size_t i = 0; i < value.len; i++) {
-        if (value.data[i] == '"')
-            (void)strbuf_append_string(&line->text, "\\\"");
-        else
-            (void)strbuf_append_escaped(&line->text, span_slice(value, i, i + 1));
+        char escaped[BYTE_ESCAPED_MAX];
+        size_t len = byte_escape(value.data[i], escaped);
+        if (escaped[0] == '"' || (quoted && escaped[0] == '\\'))
+            (void)strbuf_append_byte(&line->text, '\\');
+        (void)strbuf_append(&line->text, (struct span){escaped, len});
     }
     if (quoted)
         (void)strbuf_append_byte(&line->text, '"');

@@ -58,6 +58,8 @@ static void test_entries(int server)
          "MESSAGE=x y =z  k=v\nACME_MILTER_EVENT=x\nACME_MILTER_K=v\n"},
         {"escapes stay", "", "x a=\\x0a\\x5c",
          "MESSAGE=x a=\\x0a\\x5c\nACME_MILTER_EVENT=x\nACME_MILTER_A=\\x0a\\x5c\n"},
+        {"of quoted ones too", "", "x a=\"b \\\\x0a\\\"\"",
+         "MESSAGE=x a=\"b \\\\x0a\\\"\"\nACME_MILTER_EVENT=x\nACME_MILTER_A=b \\x0a\"\n"},
         {"a key with other characters", "", "x Test-Key.2=1",
          "MESSAGE=x Test-Key.2=1\nACME_MILTER_EVENT=x\nACME_MILTER_TEST_KEY_2=1\n"},
     };

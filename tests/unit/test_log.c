@@ -100,10 +100,11 @@ static void test_line(void)
     log_line_add(&line, "from", SPAN_LITERAL("\"a b\"@x.example"));
     log_line_add(&line, "equals", SPAN_LITERAL("a=b"));
     log_line_add(&line, "bytes", SPAN_LITERAL("a\0\r\n\\\xff"));
+    log_line_add(&line, "quoted", SPAN_LITERAL("a \n\\\"\xff"));
     log_line_write(&line, LOG_LEVEL_INFO);
     tap_is_string(logged(),
                   "reply verdict=pass empty=\"\" dns_ms=-3 from=\"\\\"a b\\\"@x.example\" equals=\"a=b\" "
-                  "bytes=a\\x00\\x0d\\x0a\\x5c\\xff\n",
+                  "bytes=a\\x00\\x0d\\x0a\\x5c\\xff quoted=\"a \\\\x0a\\\\x5c\\\"\\\\xff\"\n",
                   "logfmt: quotes where needed, nothing but printable ASCII");
     log_write_event(LOG_LEVEL_ERROR, "metrics",
                     (const char *[]){"file", "/a b", "hint", NULL, "error", "No \"space\"", NULL});
