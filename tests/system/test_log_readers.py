@@ -175,6 +175,10 @@ def test_fail2ban_counts_forged_replies_only(logged, mx, fail2ban, tmp_path):
     log.write_text("".join(line + "\n" for line in mx.postfix.log().splitlines()
                            if any(f": {queue_id}: " in line for queue_id in logged.queue_ids.values())))
     assert hosts(fail2ban, log) == ["127.0.0.1"] * 2
+    log.write_text(log.read_text().replace("[127.0.0.1]", "[2001:db8::9]"))
+    assert hosts(fail2ban, log) == ["2001:db8::9"] * 2
+    log.write_text(log.read_text().replace("[2001:db8::9]", "[unknown]"))  # Postfix's word for a client that is gone
+    assert hosts(fail2ban, log) == []
 
 
 def test_fail2ban_takes_the_jail(mx, fail2ban, tmp_path):
@@ -226,6 +230,8 @@ def test_fail2ban_reads_sendmail_too(sendmail_log, fail2ban, tmp_path):
     assert hosts(fail2ban, log) == ["127.0.0.1"]
     text = run("fail2ban-regex", "--config", fail2ban, "--print-all-matched", log, "acme-milter")
     assert f": {ids['forged']}: Milter: data, reject=550" in text
+    log.write_text("\n".join(lines).replace("[127.0.0.1]", "[IPv6:2001:db8::9]") + "\n")
+    assert hosts(fail2ban, log) == ["2001:db8::9"]
     # What a sender wrote into his address must not name a host.
     begin = f"{ids['forged']}: from=<"
     log.write_text("\n".join(lines).replace(begin, begin + '"x>, relay=a [192.0.2.9]"') + "\n")
