@@ -19,11 +19,15 @@ from harness.replies import good_reply
 from harness.sendmail import Sendmail
 from harness.syslog import Syslog
 
+from conftest import CHALLENGE_ADDRESS
+
 TOP = Path(__file__).resolve().parents[2]
 CONTRIB = TOP / "contrib/log"
 RULEBASE = CONTRIB / "rsyslog.d/acme-milter.rulebase"
 # An author that reads like the rest of a line, to whoever splits at blanks.
 FORGED = b'"a \xc3\xa9 reason=x endpoint=99 total_ms=1 verdict=pass z=b"@' + SIGNED.encode()
+# One whose to= needs quotes.
+QUOTED_ADDRESS = CHALLENGE_ADDRESS.replace("@", "+a=b@")
 NEEDED = ("rsyslogd", "lognormalizer", "fail2ban-regex", "fail2ban-client", "mtail")
 
 
@@ -54,16 +58,17 @@ class Logged:
 
 
 def send_each(mx, new_exchange, logged):
-    def send(name, exchange, data, code):
-        answer = mx.send(exchange, data)
+    def send(name, exchange, data, code, *recipients):
+        answer = mx.send(exchange, data, *recipients)
         assert answer.code == code, str(answer)
         logged.queue_ids[name] = mx.queue_id()
 
     good, unsigned, bogus, wrong, forged, tokenless, late = (
         new_exchange("alice@" + zone) for zone in (SIGNED, SIGNED, BOGUS, SIGNED, SIGNED, SIGNED, SIGNED))
     wrong.digest = good.digest
-    for name, each, code in (("good", good, 250), ("bogus", bogus, 451), ("wrong", wrong, 550)):
+    for name, each, code in (("good", good, 250), ("bogus", bogus, 451)):
         send(name, each, each.sign(good_reply(each)), code)
+    send("wrong", wrong, wrong.sign(good_reply(wrong)), 550, QUOTED_ADDRESS)
     send("unsigned", unsigned, good_reply(unsigned), 550)
     send("tokenless", tokenless, tokenless.sign(good_reply(tokenless).set("Subject", "Re: nothing")), 550)
     send("forged", forged, good_reply(forged).set("From", FORGED), 550)
