@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * SHA-256 and Ed25519, on OpenSSL.
+ * SHA-256 and Ed25519, on OpenSSL; what it needs to verify RSA for libopendkim.
  */
 #ifndef CRYPTO_H
 #define CRYPTO_H
@@ -11,6 +11,13 @@
 #include "span.h"
 
 enum { CRYPTO_SHA256_BYTES = 32, CRYPTO_ED25519_KEY_BYTES = 32, CRYPTO_ED25519_SIGNATURE_BYTES = 64 };
+
+/*
+ * Has OpenSSL load what it loads at the first use of SHA-256, RSA and Ed25519, by our calls and by those of
+ * other libraries: memory that runs out there is told as a bad signature. Call it before the first mail; it
+ * may be called again. False: it lacks one of them, or memory is out.
+ */
+bool crypto_start(void) MUST_CHECK;
 
 struct crypto_sha256; /* a digest under way */
 

@@ -110,13 +110,16 @@ static bool open_evidence(struct runtime *r, enum runtime_purpose purpose, const
 
 static bool open_libraries(struct runtime *r, struct strbuf *error)
 {
+    bool has_crypto = crypto_start();
     r->dkim = auth_dkim_new();
     r->dmarc = auth_dmarc_new();
-    if (r->dkim == NULL)
+    if (!has_crypto)
+        (void)strbuf_append_string(error, "OpenSSL does not start, or lacks SHA-256, RSA or Ed25519");
+    else if (r->dkim == NULL)
         (void)strbuf_append_string(error, "libopendkim does not start, or lacks SHA-256 or Ed25519");
     else if (r->dmarc == NULL)
         (void)strbuf_append_string(error, "libopendmarc or the public suffix list does not start");
-    return r->dkim != NULL && r->dmarc != NULL;
+    return has_crypto && r->dkim != NULL && r->dmarc != NULL;
 }
 
 static struct runtime *open_runtime(struct settings *settings, enum runtime_purpose purpose,

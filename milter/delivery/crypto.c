@@ -16,6 +16,8 @@
 #include <openssl/pem.h>
 #include <openssl/x509.h>
 
+enum { RSA_SIGNATURE_BYTES = 256 };
+
 struct crypto_sha256 {
     EVP_MD_CTX *context; /* owned */
 };
@@ -196,6 +198,55 @@ bool crypto_verify(const struct crypto_verifying_key *key, struct span text,
     EVP_MD_CTX_free(context);
     ERR_clear_error();
     return ok;
+}
+
+/* The SubjectPublicKeyInfo of an RSA key of 2048 bits around its modulus; any odd number does for that. */
+static EVP_PKEY *make_rsa_key(void)
+{
+    static const unsigned char head[] = {0x30, 0x82, 0x01, 0x22, 0x30, 0x0d, 0x06, 0x09, 0x2a, 0x86, 0x48,
+                                         0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01, 0x05, 0x00, 0x03, 0x82, 0x01,
+                                         0x0f, 0x00, 0x30, 0x82, 0x01, 0x0a, 0x02, 0x82, 0x01, 0x01, 0x00};
+    static const unsigned char tail[] = {0x02, 0x03, 0x01, 0x00, 0x01};
+    unsigned char bytes[sizeof head + RSA_SIGNATURE_BYTES + sizeof tail];
+    const unsigned char *at = bytes;
+    memcpy(bytes, head, sizeof head);
+    memset(bytes + sizeof head, 0xff, RSA_SIGNATURE_BYTES);
+    memcpy(bytes + sizeof head + RSA_SIGNATURE_BYTES, tail, sizeof tail);
+    return d2i_PUBKEY(NULL, &at, sizeof bytes);
+}
+
+/* By a signature that is none: what matters is that it was looked at. */
+static bool can_verify_rsa(void)
+{
+    const unsigned char signature[RSA_SIGNATURE_BYTES] = {0};
+    EVP_PKEY *key = make_rsa_key();
+    EVP_MD_CTX *context = EVP_MD_CTX_new();
+    bool ok = key != NULL && context != NULL &&
+              EVP_DigestVerifyInit(context, NULL, EVP_sha256(), NULL, key) == 1 &&
+              EVP_DigestVerify(context, signature, sizeof signature, signature, 0) <= 0 &&
+              ERR_GET_REASON(ERR_peek_last_error()) != ERR_R_MALLOC_FAILURE;
+    EVP_MD_CTX_free(context);
+    EVP_PKEY_free(key);
+    ERR_clear_error();
+    return ok;
+}
+
+static bool can_sign_ed25519(void)
+{
+    const uint8_t seed[CRYPTO_ED25519_KEY_BYTES] = {1};
+    uint8_t signature[CRYPTO_ED25519_SIGNATURE_BYTES];
+    struct crypto_signing_key key = {
+        .key = EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, NULL, seed, sizeof seed)};
+    const struct crypto_verifying_key public_key = {.key = key.key};
+    bool ok = key.key != NULL && crypto_sign(&key, SPAN_LITERAL("start"), signature) &&
+              crypto_verify(&public_key, SPAN_LITERAL("start"), signature);
+    EVP_PKEY_free(key.key);
+    return ok;
+}
+
+bool crypto_start(void)
+{
+    return can_verify_rsa() && can_sign_ed25519();
 }
 
 enum { KEPT_KEYS = 256, KEPT_KEY_MAX_BYTES = 1200 }; /* of RSA with 8192 bits; longer ones are not kept */

@@ -241,6 +241,14 @@ def test_daemon_that_cannot_listen_is_69(conf):
     assert done.returncode == 69, (done.returncode, done.stderr)
 
 
+def test_without_the_algorithms_of_openssl_nothing_is_judged(conf, dns, message, tmp_path):
+    """As where a host's openssl.cnf leaves out the default provider: else each signature would be a bad one."""
+    only_null = tmp_path / "openssl.cnf"
+    only_null.write_text("openssl_conf = top\n[top]\nproviders = list\n[list]\nnull = null\n[null]\nactivate = 1\n")
+    done = milter.run("-t", "-c", conf(), "-D", dns(), message(), env={"OPENSSL_CONF": str(only_null)})
+    assert (done.returncode, done.stdout) == (78, b"") and b"OpenSSL does not start, or lacks" in done.stderr
+
+
 # --- judging files
 
 

@@ -291,6 +291,7 @@ static void test_decoded_keys(void)
 
 int main(void)
 {
+    tap_ok(crypto_start() && crypto_start(), "OpenSSL has what is needed, and may be asked twice");
     test_verification();
     test_digests();
     test_macs();
