@@ -8,10 +8,11 @@
 #include "settings.h"
 
 /*
- * Prints a line for each reply in EvidenceDirectory and EvidenceLog that wanted names, the newest last. What
- * cannot be read is named on standard error. 0: found; 1: not found; EX_NOINPUT: not found, but not all could
- * be read; EX_CONFIG: no evidence is configured. Takes settings.
+ * Prints a line for each reply in EvidenceDirectory, EvidenceLog and further logs ("-" is standard input)
+ * that wanted names, the newest last. What cannot be read is named on standard error. 0: found; 1: not found;
+ * EX_NOINPUT: not found, but not all could be read; EX_CONFIG: no evidence is configured; EX_SOFTWARE. Takes
+ * settings.
  */
-int find_run(struct settings *settings, const char *wanted);
+int find_run(struct settings *settings, const char *wanted, char *const *logs, int count);
 
 #endif

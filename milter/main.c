@@ -75,7 +75,7 @@ static const char usage_text[] =
     "       acme-milter -t [-c FILE] [-D DNSFILE] [-s SENDER] [-r RECIPIENT] [-a CLIENT-IP] [-p] [--explain] "
     "MESSAGE...\n"
     "       acme-milter -t [-c FILE] [--explain] --replay FOLDER\n"
-    "       acme-milter [-c FILE] --find ID|QUEUE-ID|ADDRESS\n"
+    "       acme-milter [-c FILE] --find ID|QUEUE-ID|ADDRESS [LOG...]\n"
     "       acme-milter --verify-log [--public-key FILE] LOG...\n"
     "       acme-milter -V\n"
     "\n"
@@ -90,7 +90,8 @@ static const char usage_text[] =
     "      --replay FOLDER          judge a reply again from its evidence folder\n"
     "      --explain                say for people, step by step, what was found and why\n"
     "  -p, --post                   also post passing ones to the ACME server\n"
-    "      --find WHAT              find replies in the evidence, by id, queue id or address\n"
+    "      --find WHAT              find replies in the evidence, and in LOGs moved away, by id, queue id or "
+    "address\n"
     "      --verify-log             verify the chain of evidence logs, the oldest first\n"
     "      --public-key FILE        and that each line is signed by this key\n"
     "  -V, --version                version, and the libraries in use\n"
@@ -160,6 +161,26 @@ static bool take_option(struct call *call, int option)
     }
 }
 
+static bool may_have_files(const struct call *call, bool has_files)
+{
+    switch (call->action) {
+    case ACTION_TEST:
+        return has_files == (call->replay == NULL);
+    case ACTION_VERIFY_LOG:
+        return has_files;
+    case ACTION_FIND:
+        return true;
+    case ACTION_SERVE:
+    case ACTION_CHECK:
+    case ACTION_VERSION:
+    case ACTION_HELP:
+    case ACTION_USAGE:
+    case ACTION_REFUSED:
+        break;
+    }
+    return !has_files;
+}
+
 /* Whether the options go together, and with the files behind them. */
 static bool is_sound(const struct call *call, bool has_files)
 {
@@ -167,12 +188,13 @@ static bool is_sound(const struct call *call, bool has_files)
     bool is_test = call->action == ACTION_TEST;
     bool is_for_files = test->dns_file != NULL || test->sender != NULL || test->recipient != NULL ||
                         test->client_address != NULL || test->does_post;
-    bool needs_files = (is_test && call->replay == NULL) || call->action == ACTION_VERIFY_LOG;
     if ((call->replay != NULL || test->explains) && !is_test)
         return false;
     if (is_for_files && (!is_test || call->replay != NULL))
         return false;
-    return needs_files == has_files && (call->public_key == NULL || call->action == ACTION_VERIFY_LOG);
+    if (!may_have_files(call, has_files))
+        return false;
+    return call->public_key == NULL || call->action == ACTION_VERIFY_LOG;
 }
 
 static bool is_ip_address(const char *text)
@@ -246,7 +268,7 @@ static int run_configured(const struct call *call, char *const *files, int count
     if (call->action == ACTION_CHECK)
         return check_config(settings);
     if (call->action == ACTION_FIND)
-        return find_run(settings, call->wanted);
+        return find_run(settings, call->wanted, files, count);
     if (call->action == ACTION_TEST)
         return test_mode_run(settings, &call->test, files, count);
     return daemon_run(settings, call->stays_in_foreground, environment);

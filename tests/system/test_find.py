@@ -14,9 +14,9 @@ RESULT = {"version": 1, "verdict": "reject", "challengeAddress": "acme@ca.acme-l
           "receivedAt": "2026-11-24T05:00:00Z", "smtp": {"queueId": "4XQ", "mailFrom": "bounce@author.acme-lab.net"}}
 
 
-def find(conf, wanted):
+def find(conf, wanted, *logs, **how):
     """Exit code, the words of each line, standard error."""
-    done = milter.run("-c", conf, "--find", wanted)
+    done = milter.run("-c", conf, "--find", wanted, *logs, **how)
     return done.returncode, [line.split(" ") for line in done.stdout.decode("ascii").splitlines()], done.stderr.decode()
 
 
@@ -88,6 +88,43 @@ def test_what_is_not_there_is_1(evidence, wanted):
     assert find(conf, wanted) == (1, [], "")
 
 
+@pytest.mark.parametrize("wanted", [
+    "Carol <carol@bücher.example>", "<carol@bücher.example>", " carol@bücher.example\t", "CAROL@BÜCHER.EXAMPLE",
+    "carol@xn--bcher-kva.example", '"Carol, of Bücher" <Carol@XN--BCHER-KVA.example>', "carol@bücher.example (Carol)", "7XQ:", " 7XQ ",
+    identity(7) + " "])
+def test_things_as_people_paste_them(evidence, wanted):
+    conf, add, _ = evidence
+    add(6, **{"from": "arol@xn--bcher-kva.example"})
+    add(7, **{"from": "carol@xn--bcher-kva.example", "smtp": {"queueId": "7XQ", "mailFrom": None}})
+    code, lines, error = find(conf, wanted)
+    assert (code, [line[1] for line in lines], error) == (0, [identity(7)], "")
+
+
+@pytest.mark.parametrize("sender", ["Carol@bücher.example", "carol@BÜCHER.example", "carol@XN--BCHER-KVA.EXAMPLE"])
+@pytest.mark.parametrize("wanted", ["carol@bücher.example", "Carol <carol@xn--bcher-kva.example>"])
+def test_an_envelope_sender_is_the_same_in_unicode_and_ascii(evidence, sender, wanted):
+    conf, add, _ = evidence
+    add(6, smtp={"queueId": "6XQ", "mailFrom": "carl@bücher.example"})
+    add(7, smtp={"queueId": "7XQ", "mailFrom": sender})
+    assert [line[4] for line in find(conf, wanted)[1]] == ["7XQ"]
+
+
+def test_logs_that_were_moved_away_are_read_where_they_are_named(evidence, tmp_path):
+    conf, add, log = evidence
+    add(1, in_folder=False, receivedAt="2026-10-24T05:00:00Z")
+    moved = log.rename(log.with_suffix(".log.1"))
+    add(2, in_folder=False)
+    assert [line[1] for line in find(conf, RESULT["from"])[1]] == [identity(2)]
+    for logs, how in (((moved,), {}), (("-",), {"stdin": moved.read_bytes()}), ((moved, log), {})):
+        code, lines, error = find(conf, RESULT["from"], *logs, **how)
+        assert (code, [line[1] for line in lines], error) == (0, [identity(1), identity(2)], ""), logs
+    without = tmp_path / "without.conf"
+    without.write_text("ChallengeAddress acme@ca.acme-lab.net\n")
+    assert [line[1] for line in find(without, RESULT["from"], moved)[1]] == [identity(1)]
+    code, lines, error = find(without, identity(2), moved, tmp_path / "none", tmp_path)
+    assert (code, lines) == (66, []) and f"{tmp_path}/none: No such file" in error and f"{tmp_path}: Is a directory" in error
+
+
 def test_newest_last_from_both_places(evidence):
     conf, add, _ = evidence
     add(1, receivedAt="2026-11-24T05:00:03Z")
@@ -116,6 +153,7 @@ def test_a_damaged_folder_is_named_and_passed_over(evidence, damage):
     code, lines, error = find(conf, RESULT["from"])
     assert (code, [line[1] for line in lines]) == (0, [identity(2)])
     assert error.count("\n") == 1 and str(place) in error and "damaged" in error
+    assert find(conf, identity(1))[0] == find(conf, "carol@author.acme-lab.net")[0] == 66  # who knows
 
 
 def test_folders_under_way_are_not_damaged(evidence):
@@ -131,6 +169,10 @@ def test_damaged_lines_are_counted_and_passed_over(evidence):
     add(1, in_folder=False)
     code, lines, error = find(conf, RESULT["from"])
     assert (code, len(lines)) == (0, 1) and f"{log}: 3 damaged lines" in error
+    assert find(conf, identity(2))[0] == 66
+    log.write_text("x" * 1024 * 1024)  # and no end
+    code, lines, error = find(conf, identity(2))
+    assert (code, lines) == (66, []) and f"{log}: 1 damaged lines" in error
 
 
 def test_too_many_matches_are_the_last(evidence):
@@ -154,6 +196,34 @@ def test_evidence_that_cannot_be_read_is_not_called_absent(evidence):
     log.unlink()
     code, lines, error = find(conf, identity(1))
     assert (code, lines) == (66, []) and str(log) in error
+
+
+def test_what_is_in_the_way_is_named(evidence, tmp_path):
+    conf, add, _ = evidence
+    add(1, in_log=False)
+    folder = tmp_path / "evidence"
+    (folder / "2025").symlink_to("2026")
+    (folder / "2026" / "10").touch()
+    code, lines, error = find(conf, RESULT["from"])
+    assert (code, len(lines)) == (0, 1)
+    assert sorted(re.findall(r"milter: (.*?): ", error)) == [f"{folder}/2025", f"{folder}/2026/10"]
+
+
+def test_who_may_not_read_the_evidence_is_told_so(tmp_path_factory):
+    top = tmp_path_factory.mktemp("evidence")
+    for path in (top, top.parent, top.parent.parent):
+        path.chmod(0o755)
+    conf, place = top / "acme-milter.conf", top / "2026" / "11" / "24" / identity(1)
+    place.mkdir(parents=True)
+    conf.write_text(f"ChallengeAddress acme@ca.acme-lab.net\nEvidenceDirectory {top}\n")
+    (place / "result.json").write_text(json.dumps(dict(RESULT, id=identity(1))))
+    nobody = {"user": "nobody", "group": "nogroup", "extra_groups": []}
+    assert find(conf, identity(1), **nobody)[0] == 0
+    for hidden, named in ((place / "result.json", place), (place, place), (place.parent, place.parent), (top / "2026", top / "2026")):
+        mode = hidden.stat().st_mode
+        hidden.chmod(0)
+        assert find(conf, identity(1), **nobody) == (66, [], f"acme-milter: {named}: Permission denied\n")
+        hidden.chmod(mode)
 
 
 def test_without_evidence_in_the_configuration(tmp_path):
