@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -40,6 +41,7 @@ struct server {
     struct runtime *runtime;
     struct metrics *metrics;
     struct deadline next_metrics;
+    bool has_metrics_failed;
     struct deadline next_probe;
     atomic_bool has_failed;
 };
@@ -146,6 +148,7 @@ static void take_runtime(struct server *server, struct runtime *runtime)
 {
     log_set_level((enum log_level)runtime->settings->log_level);
     metrics_set_capacity(server->metrics, runtime->settings->max_concurrent_replies);
+    server->has_metrics_failed = false;
     warn_of_test_settings(runtime->settings);
     warn_of_evidence(runtime->settings);
     milter_glue_replace_runtime(runtime);
@@ -219,16 +222,18 @@ static void *serve(void *context)
     return NULL;
 }
 
-/* The file and the interval are those of the configuration in force. */
+/* The file and the interval are those of the configuration in force. A failure is told when it begins. */
 static void write_metrics(struct server *server, bool is_last)
 {
     struct runtime *runtime = milter_glue_runtime();
     const char *path = runtime->settings->metrics_file;
     if (path != NULL && (is_last || deadline_passed(server->next_metrics))) {
         server->next_metrics = deadline_in(runtime->settings->metrics_interval_ms);
-        if (!metrics_write_file(server->metrics, path))
+        bool has_failed = !metrics_write_file(server->metrics, path);
+        if (has_failed && !server->has_metrics_failed)
             log_write_event(LOG_LEVEL_ERROR, "metrics",
                             (const char *[]){"file", path, "error", strerrordesc_np(errno), NULL});
+        server->has_metrics_failed = has_failed;
     }
     runtime_unref(runtime);
 }
@@ -318,6 +323,7 @@ static int open_as_starter(struct server *server, const struct privileges *privi
     const struct settings *s = server->settings;
     char why[MILTER_GLUE_WHY_BYTES];
     privileges_limit(s);
+    (void)umask(022); /* MetricsFile and PidFile are for others to read; what is not has a mode of its own */
     if (!listen_socket_open(&server->listener, s, &server->manager, privileges, why))
         return complain(EX_UNAVAILABLE, "Socket", why);
     if (!stays_in_foreground && !background_enter(&server->background))

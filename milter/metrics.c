@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "metrics.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -9,12 +10,19 @@
 
 #include "clock.h"
 
-enum { TEXT_MAX_BYTES = 256 * 1024, PATH_MAX_BYTES = 4096, BUCKETS = 17, MODES = 2, US_PER_SECOND = 1000000 };
+enum {
+    TEXT_MAX_BYTES = 256 * 1024,
+    PATH_MAX_BYTES = 4096,
+    BUCKETS = 18,
+    MODES = 2,
+    US_PER_SECOND = 1000000,
+    BOUND_BYTES = 32
+};
 
 /* Upper bounds in microseconds; the last bucket is everything. */
 static const int64_t bucket_us[BUCKETS - 1] = {
-    100,   250,    500,    1000,   2500,    5000,    10000,   25000,
-    50000, 100000, 250000, 500000, 1000000, 2500000, 5000000, 20000000,
+    100,    250,    500,    1000,    2500,    5000,    10000,    25000,    50000,
+    100000, 250000, 500000, 1000000, 2500000, 5000000, 10000000, 30000000,
 };
 
 struct histogram {
@@ -238,14 +246,22 @@ static void append_dns(struct strbuf *out, const struct metrics *m)
                                        row->name, m->dnssec[record->value][row->value]);
 }
 
+/* As OpenMetrics 1.0 wants numbers in le: always with a point. */
+static void format_bound(int bucket, char out[static BOUND_BYTES])
+{
+    double seconds = (double)bucket_us[bucket] / US_PER_SECOND;
+    bool is_whole = bucket_us[bucket] % US_PER_SECOND == 0;
+    (void)snprintf(out, BOUND_BYTES, is_whole ? "%.1f" : "%g", seconds);
+}
+
 static void append_timer(struct strbuf *out, const char *name, const char *step, const struct histogram *h)
 {
     unsigned long long sum = 0;
     for (int i = 0; i < BUCKETS; i++) {
         sum += h->buckets[i];
-        char bound[32] = "+Inf";
+        char bound[BOUND_BYTES] = "+Inf";
         if (i < BUCKETS - 1)
-            (void)snprintf(bound, sizeof bound, "%g", (double)bucket_us[i] / US_PER_SECOND);
+            format_bound(i, bound);
         (void)strbuf_append_format(out, "%s_bucket{step=\"%s\",le=\"%s\"} %llu\n", name, step, bound, sum);
     }
     (void)strbuf_append_format(out, "%s_count{step=\"%s\"} %llu\n%s_sum{step=\"%s\"} %.6f\n", name, step, sum,
@@ -297,23 +313,43 @@ static bool append_text(const struct metrics *m, struct strbuf *out)
     return strbuf_append_string(out, "# EOF\n");
 }
 
-static bool write_whole(const char *path, struct span text)
+/* 0 or what went wrong; a part of the file may be there then. */
+static int write_whole(const char *path, struct span text)
 {
+    int error = 0;
     int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
     if (fd < 0)
-        return false;
-    bool ok = write(fd, text.data, text.len) == (ssize_t)text.len;
-    return close(fd) == 0 && ok;
+        return errno;
+    while (error == 0 && text.len > 0) {
+        ssize_t written = write(fd, text.data, text.len);
+        error = written < 0 ? errno : 0;
+        text = span_slice(text, written > 0 ? (size_t)written : 0, text.len);
+    }
+    if (close(fd) != 0 && error == 0)
+        error = errno;
+    return error;
+}
+
+static int replace(const char *path, struct span text)
+{
+    char beside[PATH_MAX_BYTES];
+    int len = snprintf(beside, sizeof beside, "%s.%ld.tmp", path, (long)getpid());
+    if (len < 0 || (size_t)len >= sizeof beside)
+        return ENAMETOOLONG;
+    int error = write_whole(beside, text);
+    if (error == 0 && rename(beside, path) != 0)
+        error = errno;
+    if (error != 0)
+        (void)unlink(beside);
+    return error;
 }
 
 bool metrics_write_file(const struct metrics *m, const char *path)
 {
-    char beside[PATH_MAX_BYTES];
     struct strbuf text;
     strbuf_init(&text, TEXT_MAX_BYTES);
-    int len = snprintf(beside, sizeof beside, "%s.%ld.tmp", path, (long)getpid());
-    bool ok = len > 0 && (size_t)len < sizeof beside && append_text(m, &text) &&
-              write_whole(beside, strbuf_view(&text)) && rename(beside, path) == 0;
+    int error = append_text(m, &text) ? replace(path, strbuf_view(&text)) : ENOMEM;
     strbuf_clear(&text);
-    return ok;
+    errno = error;
+    return error == 0;
 }

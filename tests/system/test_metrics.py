@@ -2,14 +2,17 @@
 """What the milter counts, as promtool, node_exporter, Prometheus and our rules and dashboard for them read it."""
 import json
 import re
+import shutil
 import subprocess
+import time
 from pathlib import Path
+from tempfile import mkdtemp
 
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from prometheus_client.parser import text_string_to_metric_families as older_families
 
-from harness import mail, prometheus
+from harness import mail, milter, prometheus
 from harness.dns import BOGUS, SIGNED, UNSIGNED
 from harness.process import wait_for
 
@@ -33,6 +36,7 @@ def counted(mx, new_exchange, new_milter):
     """Mails of each fate through a milter of its own, then its MetricsFile; the milter stays up."""
     server = new_milter()
     file = server.data / "acme-milter.prom"
+    server.popen = {"umask": 0o077}
     for keyword, setting in (("MetricsFile", file), ("MetricsInterval", "1s"), ("MaxMessageSize", "8k"),
                              ("MaxMIMEDepth", "1")):
         server.set(keyword, setting)
@@ -174,7 +178,27 @@ def test_an_alert_rings_in_a_real_prometheus(counted, watched):
 
 
 def test_the_counters_are_kept_in_a_readable_place(counted):
-    """node_exporter runs as another user."""
+    """node_exporter runs as another user; counted's milter was started with a umask of 077."""
     _, file = counted
-    assert file.stat().st_mode & 0o444 == 0o444
+    assert file.stat().st_mode & 0o777 == 0o644
     assert subprocess.run(["ls", file.parent], capture_output=True, text=True, check=True).stdout.split().count(file.name) == 1
+
+
+def test_a_folder_that_cannot_be_written_is_told_once(running):
+    folder = Path(mkdtemp(dir="/run"))
+    file = folder / "acme-milter.prom"
+    server = running(("MetricsFile", file), ("MetricsInterval", "1s"))
+
+    def told():
+        return [line for line in server.log_lines() if f"metrics file={file} error=" in line]
+    try:
+        for count in (1, 2):
+            wait_for(lambda wanted=count: len(told()) == wanted, "the failure is told")
+            time.sleep(2.5)
+            assert len(told()) == count and told()[-1].endswith('error="Permission denied"')
+            shutil.chown(folder, milter.USER)
+            wait_for(file.exists, "it is written")
+            shutil.chown(folder, "root")
+        assert [path.name for path in folder.iterdir()] == [file.name]
+    finally:
+        shutil.rmtree(folder)
