@@ -184,7 +184,7 @@ bool session_wants_message(struct session *s, struct session_outcome *outcome)
     s->reply = s->is_out_of_memory ? NULL : new_reply(s->runtime->settings);
     if (s->reply != NULL)
         return true;
-    log_write(LOG_LEVEL_ERROR, "internal reason=memory");
+    session_report_no_memory(s);
     return put_off(s, outcome, "4.3.0", "The mail server is out of memory. The mail will be tried again.");
 }
 

@@ -178,6 +178,7 @@ void session_judge(struct session *s, void (*progress)(void *context), void *con
     struct session_reply *r = s->reply;
     *outcome = (struct session_outcome){.action = SESSION_ACTION_TEMPFAIL};
     if (r == NULL || r->challenge == NULL) {
+        session_report_no_memory(s);
         session_report_deliver(s, false, NULL, NULL, outcome);
         return;
     }
@@ -185,8 +186,7 @@ void session_judge(struct session *s, void (*progress)(void *context), void *con
     bool ok = judge(s) && session_report_encode(s);
     if (!ok) {
         r->record.decision = (struct verdict_decision){VERDICT_TEMPERROR, FINDING_NONE};
-        metrics_count_event(s->runtime->metrics, METRICS_EVENT_INTERNAL_ERROR);
-        log_write(LOG_LEVEL_ERROR, "internal reason=memory");
+        session_report_no_memory(s);
     }
     session_report_deliver(s, ok, progress, context, outcome);
     session_report_count(s);

@@ -25,6 +25,12 @@ void session_report_put_off(struct session_outcome *outcome, const char *enhance
     answer(outcome, SESSION_ACTION_TEMPFAIL, 451, enhanced, text);
 }
 
+void session_report_no_memory(const struct session *s)
+{
+    metrics_count_event(s->runtime->metrics, METRICS_EVENT_INTERNAL_ERROR);
+    log_write(LOG_LEVEL_ERROR, "internal reason=memory");
+}
+
 static const char *known(const char *text)
 {
     return text != NULL && *text != '\0' ? text : NULL;
@@ -338,9 +344,11 @@ static void dispose(struct session *s, struct session_outcome *outcome)
     outcome->action =
         is_delivered || s->has_other_recipients ? SESSION_ACTION_ACCEPT : SESSION_ACTION_DISCARD;
     outcome->drops_challenge_recipients = !is_delivered && s->has_other_recipients;
-    if (is_delivered && !edit_fields(s, outcome))
+    if (is_delivered && !edit_fields(s, outcome)) {
+        session_report_no_memory(s);
         session_report_put_off(outcome, "4.3.0",
                                "The mail server is out of memory. The mail will be tried again.");
+    }
 }
 
 void session_report_deliver(struct session *s, bool is_judged, void (*progress)(void *context), void *context,

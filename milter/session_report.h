@@ -7,6 +7,8 @@
 
 #include "session_internal.h"
 
+/* Memory ran out for this mail: the log and the counter. */
+void session_report_no_memory(const struct session *s);
 void session_report_put_off(struct session_outcome *outcome, const char *enhanced, const char *text);
 /* The SMTP answer that an answer of the ACME server to a passing reply means. */
 void session_report_map_answer(const struct endpoint_answer *got, struct session_outcome *outcome);

@@ -11,6 +11,7 @@
 #include <openssl/crypto.h>
 
 #include "mail_file.h"
+#include "scratch.h"
 #include "starve.h"
 #include "tap.h"
 
@@ -57,7 +58,7 @@ static size_t read_mail(const char *name, char data[static FILE_MAX_BYTES])
     return len;
 }
 
-static struct runtime *make_runtime(const char *name, const char *more)
+static struct runtime *make_runtime(const char *name, const char *more, struct metrics *metrics)
 {
     static const char text[] =
         "ChallengeAddress acme@ca.example\nChallengeAddress acme@xn--bcher-kva.example\n"
@@ -70,7 +71,7 @@ static struct runtime *make_runtime(const char *name, const char *more)
     struct settings *settings = settings_load_text("settings", whole, &error);
     struct runtime *runtime = NULL;
     if (settings != NULL && case_path(name, "dns.txt", path))
-        runtime = runtime_new(settings, RUNTIME_PURPOSE_JUDGE, path, NULL, &error);
+        runtime = runtime_new(settings, RUNTIME_PURPOSE_JUDGE, path, metrics, &error);
     if (runtime == NULL)
         tap_note("%s", strbuf_string(&error));
     strbuf_clear(&error);
@@ -103,11 +104,25 @@ static char *judge(struct runtime *runtime, const char *recipient, struct span m
     return result;
 }
 
+static long counted_failures(const struct metrics *m)
+{
+    static const char name[] = "\nacme_milter_internal_errors_total ";
+    char folder[SCRATCH_PATH_BYTES], path[PATH_BYTES];
+    if (!scratch_make(folder))
+        return -1;
+    (void)snprintf(path, sizeof path, "%s/metrics", folder);
+    const char *at = metrics_write_file(m, path) ? strstr(scratch_read(folder, "metrics"), name) : NULL;
+    long count = at != NULL ? strtol(at + strlen(name), NULL, 10) : -1;
+    scratch_remove(folder);
+    return count;
+}
+
 static void starve(const char *name, const char *recipient)
 {
     static char data[FILE_MAX_BYTES];
     struct span mail = {data, read_mail(name, data)};
-    struct runtime *runtime = make_runtime(name, "");
+    struct metrics *metrics = metrics_new();
+    struct runtime *runtime = make_runtime(name, "", metrics);
     char *want = runtime != NULL ? judge(runtime, recipient, mail, -1) : NULL;
     int put_off = 0;
     int wrong = 0;
@@ -123,8 +138,10 @@ static void starve(const char *name, const char *recipient)
     tap_ok(want != NULL && *want != '\0' && wrong == 0 && put_off > 0 && step < STEPS_MAX,
            "%s to %s: judged as ever or put off, %d of %d steps starved, %d wrong", name, recipient, put_off,
            step, wrong);
+    tap_is_int(counted_failures(metrics), put_off, "each that was put off is counted");
     free(want);
     runtime_unref(runtime);
+    metrics_free(metrics);
 }
 
 enum first_end { FIRST_RIGHT = 0, FIRST_WRONG, FIRST_NO_FAILURE, FIRST_BROKEN };
@@ -178,7 +195,7 @@ static void starve_shadow(const char *name, const char *recipient, const char *m
 {
     static char data[FILE_MAX_BYTES];
     struct span mail = {data, read_mail(name, data)};
-    struct runtime *runtime = make_runtime(name, more);
+    struct runtime *runtime = make_runtime(name, more, NULL);
     int touched = 0;
     int step = 0;
     for (is_fed = runtime == NULL; !is_fed && step < STEPS_MAX; step++) {
