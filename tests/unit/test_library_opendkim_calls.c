@@ -17,17 +17,12 @@
 #include <time.h>
 #include <unistd.h>
 
-#include <opendkim/dkim.h>
-
+#include "opendkim_signer.h"
 #include "tap.h"
 
 #define ROWS(table) (sizeof(table) / sizeof((table)[0]))
 
-enum { TEXT_BYTES = 16384, FIELDS_MAX = 8, THREADS = 4, MAILS_EACH = 200 };
-
-struct text {
-    char bytes[TEXT_BYTES];
-};
+enum { FIELDS_MAX = 8, THREADS = 4, MAILS_EACH = 200 };
 
 struct mail {
     const char *fields[FIELDS_MAX]; /* as signed; without their line ends */
@@ -51,35 +46,6 @@ static const char *const good_fields[] = {"From: Alice <alice@example.com>", "To
                                           "Subject: Re: ACME: token",
                                           "Date: Tue, 24 Nov 2026 05:00:00 +0000"};
 
-static struct text read_source(const char *name)
-{
-    const char *source = getenv("TEST_SRCDIR");
-    struct text path, text = {""};
-    (void)snprintf(path.bytes, sizeof path.bytes, "%s/tests/data/%s", source != NULL ? source : ".", name);
-    FILE *file = fopen(path.bytes, "r");
-    if (file == NULL || fread(text.bytes, 1, sizeof text.bytes - 1, file) == 0)
-        abort();
-    (void)fclose(file);
-    return text;
-}
-
-/* The library wants writable unsigned char. */
-static void feed(DKIM *dkim, const char *field, const char *behind, int *status)
-{
-    struct text copy;
-    (void)snprintf(copy.bytes, sizeof copy.bytes, "%s%s", field, behind);
-    int got = dkim_header(dkim, (u_char *)copy.bytes, strlen(copy.bytes));
-    if (status != NULL)
-        *status = got;
-}
-
-static void feed_body(DKIM *dkim, const char *body)
-{
-    struct text copy;
-    (void)snprintf(copy.bytes, sizeof copy.bytes, "%s", body);
-    (void)dkim_body(dkim, (u_char *)copy.bytes, strlen(copy.bytes));
-}
-
 static const char *field_at(const struct mail *m, size_t i)
 {
     if (m->fields[0] != NULL)
@@ -100,53 +66,25 @@ static DKIM_LIB *new_library(const struct mail *m, uint64_t at)
 }
 
 /* The DKIM-Signature field of the mail. */
-static struct text sign(const struct mail *m)
+static struct opendkim_signer_text sign(const struct mail *m)
 {
-    struct text key = read_source("keys/rsa2048.pem"), d = {"example.com"}, s = {"s1"}, field;
-    unsigned char *value = NULL;
-    size_t len = 0;
-    DKIM_STAT status;
+    const char *fields[FIELDS_MAX + 1] = {NULL};
     DKIM_LIB *library = new_library(m, m->signed_at);
     uint64_t lifetime = m->lifetime;
     if (lifetime != 0)
         (void)dkim_options(library, DKIM_OP_SETOPT, DKIM_OPTS_SIGNATURETTL, &lifetime, sizeof lifetime);
-    DKIM *dkim = dkim_sign(library, (const unsigned char *)"t", NULL, (dkim_sigkey_t)key.bytes,
-                           (const unsigned char *)s.bytes, (const unsigned char *)d.bytes, DKIM_CANON_RELAXED,
-                           DKIM_CANON_SIMPLE, DKIM_SIGN_RSASHA256, -1, &status);
-    if (dkim == NULL)
-        abort();
-    for (size_t i = 0; field_at(m, i) != NULL; i++)
-        feed(dkim, field_at(m, i), "", NULL);
-    (void)dkim_eoh(dkim);
-    feed_body(dkim, m->body != NULL ? m->body : "text\r\n");
-    if (dkim_eom(dkim, NULL) != DKIM_STAT_OK || dkim_getsighdr_d(dkim, 0, &value, &len) != DKIM_STAT_OK)
-        abort();
-    (void)snprintf(field.bytes, sizeof field.bytes, "DKIM-Signature: %.*s", (int)len, (char *)value);
-    (void)dkim_free(dkim);
+    for (size_t i = 0; i < FIELDS_MAX; i++)
+        fields[i] = field_at(m, i);
+    struct opendkim_signer_text field =
+        opendkim_signer_sign(library, "s1", fields, m->body != NULL ? m->body : "text\r\n");
     dkim_close(library);
     return field;
-}
-
-static struct text public_key(void)
-{
-    struct text zone = read_source("cases/A01-baseline/dns.txt"), key = {""};
-    const char *at = strstr(zone.bytes, "s1._domainkey.example.com");
-    const char *end = at != NULL ? strchr(at, '\n') : NULL;
-    bool is_inside = false;
-    size_t len = 0;
-    for (at = at != NULL ? strchr(at, '"') : NULL; at != NULL && at < end; at++) {
-        if (*at == '"')
-            is_inside = !is_inside;
-        else if (is_inside)
-            key.bytes[len++] = *at;
-    }
-    return key;
 }
 
 static DKIM_CBSTAT look_up(DKIM *dkim, DKIM_SIGINFO *signature, u_char *buffer, size_t size)
 {
     struct outcome_seen *seen = dkim_get_user_context(dkim);
-    struct text key = public_key();
+    struct opendkim_signer_text key = opendkim_signer_public_key();
     (void)signature;
     seen->look_ups++;
     (void)snprintf((char *)buffer, size, "%s", key.bytes);
@@ -186,7 +124,8 @@ static void read_signature(DKIM *dkim, struct outcome_seen *seen)
     (void)dkim_sig_getcanonlen(dkim, last, &seen->message_len, &canonical, &seen->signed_limit);
 }
 
-static struct outcome_seen verify(DKIM_LIB *library, const struct mail *m, const struct text *signature)
+static struct outcome_seen verify(DKIM_LIB *library, const struct mail *m,
+                                  const struct opendkim_signer_text *signature)
 {
     struct outcome_seen seen = {.header = -1};
     const char *behind = m->behind != NULL ? m->behind : "";
@@ -195,12 +134,14 @@ static struct outcome_seen verify(DKIM_LIB *library, const struct mail *m, const
     if (dkim == NULL || dkim_set_user_context(dkim, &seen) != DKIM_STAT_OK)
         abort();
     if (m->added != NULL)
-        feed(dkim, m->added, behind, &seen.header);
-    feed(dkim, signature->bytes, behind, NULL);
+        seen.header = opendkim_signer_feed(dkim, m->added, behind);
+    (void)opendkim_signer_feed(dkim, signature->bytes, behind);
     for (size_t i = 0; field_at(m, i) != NULL; i++)
-        feed(dkim, field_at(m, i), behind, NULL);
+        (void)opendkim_signer_feed(dkim, field_at(m, i), behind);
     seen.eoh = dkim_eoh(dkim);
-    feed_body(dkim, m->verified_body != NULL ? m->verified_body : m->body != NULL ? m->body : "text\r\n");
+    opendkim_signer_feed_body(dkim, m->verified_body != NULL ? m->verified_body
+                                    : m->body != NULL        ? m->body
+                                                             : "text\r\n");
     seen.eom = dkim_eom(dkim, NULL);
     read_signature(dkim, &seen);
     (void)dkim_free(dkim);
@@ -231,7 +172,7 @@ static DKIM_LIB *verifying_library(const struct mail *m)
 
 static struct outcome_seen pass_through(struct mail m)
 {
-    struct text signature = sign(&m);
+    struct opendkim_signer_text signature = sign(&m);
     DKIM_LIB *library = verifying_library(&m);
     struct outcome_seen seen = verify(library, &m, &signature);
     dkim_close(library);
@@ -297,7 +238,7 @@ static void test_fields(void)
 static void test_strict(void)
 {
     struct mail m = {.added = "From: evil@attack.example"};
-    struct text signature = sign(&m);
+    struct opendkim_signer_text signature = sign(&m);
     m.flags = DKIM_LIBFLAGS_STRICTHDRS;
     DKIM_LIB *library = verifying_library(&m);
     struct outcome_seen seen = verify(library, &m, &signature);
@@ -367,7 +308,7 @@ static int count_question(void *service, int type, unsigned char *name, unsigned
 static void test_no_dns(void)
 {
     struct mail m = {0};
-    struct text signature = sign(&m);
+    struct opendkim_signer_text signature = sign(&m);
     DKIM_LIB *library = verifying_library(&m);
     dkim_dns_set_query_start(library, count_question);
     tap_ok(verify(library, &m, &signature).is_passed && asked == 0,
@@ -385,7 +326,7 @@ static void test_abort(void)
         (void)freopen("/dev/null", "w", stderr);
         DKIM_STAT status;
         DKIM_LIB *library = dkim_init(NULL, NULL);
-        struct text empty = {""};
+        struct opendkim_signer_text empty = {""};
         DKIM *dkim = dkim_verify(library, (const unsigned char *)"t", NULL, &status);
         (void)dkim_header(dkim, (u_char *)empty.bytes, 0);
         _exit(0);
@@ -400,7 +341,7 @@ struct worker {
     pthread_t thread;
     DKIM_LIB *library;
     const struct mail *good, *bad;
-    const struct text *signature;
+    const struct opendkim_signer_text *signature;
     int wrong;
 };
 
@@ -417,7 +358,7 @@ static void *verify_many(void *context)
 static void test_threads(void)
 {
     struct mail good = {0}, bad = {.verified_body = "other\r\n"};
-    struct text signature = sign(&good);
+    struct opendkim_signer_text signature = sign(&good);
     DKIM_LIB *library = verifying_library(&good);
     struct worker workers[THREADS];
     int wrong = 0;

@@ -15,95 +15,27 @@
 #include <string.h>
 #include <sys/types.h>
 
-#include <opendkim/dkim.h>
-
 #include "dns_server.h"
-#include "resolver.h"
+#include "opendkim_signer.h"
 #include "scratch.h"
 #include "tap.h"
 
 #define ROWS(table) (sizeof(table) / sizeof((table)[0]))
 
-enum { TEXT_BYTES = 4096, ANSWER_BYTES = 8192 /* the library's buffer */ };
-
-struct text {
-    char bytes[TEXT_BYTES];
-};
+enum { ANSWER_BYTES = 8192 /* the library's buffer */ };
 
 struct outcome_seen {
     int eoh, eom, error, dnssec, next_dnssec; /* next: of the second signature */
     bool is_passed, says_truncated;
 };
 
-static struct text text(const char *s)
-{
-    struct text copy;
-    (void)snprintf(copy.bytes, sizeof copy.bytes, "%s", s);
-    return copy;
-}
+static const char *const mail_fields[] = {"From: Alice <alice@example.com>", "Subject: x", NULL};
+static const char mail_body[] = "text\r\n";
 
-static struct text private_key(void)
+static struct opendkim_signer_text sign(const char *selector)
 {
-    const char *source = getenv("TEST_SRCDIR");
-    struct text path, key = {""};
-    (void)snprintf(path.bytes, sizeof path.bytes, "%s/tests/data/keys/rsa2048.pem",
-                   source != NULL ? source : ".");
-    FILE *file = fopen(path.bytes, "r");
-    if (file == NULL || fread(key.bytes, 1, sizeof key.bytes - 1, file) == 0)
-        abort();
-    (void)fclose(file);
-    return key;
-}
-
-/* Of private_key(). */
-static struct text public_key(void)
-{
-    const char *source = getenv("TEST_SRCDIR");
-    char error[RESOLVER_ERROR_BYTES];
-    struct text path, key;
-    (void)snprintf(path.bytes, sizeof path.bytes, "%s/tests/data/cases/A01-baseline/dns.txt",
-                   source != NULL ? source : ".");
-    struct resolver *resolver = resolver_new_file(path.bytes, error);
-    struct resolver_question *question =
-        resolver != NULL ? resolver_ask_txt(resolver, "s1._domainkey.example.com") : NULL;
-    const struct resolver_answer *answer =
-        question != NULL ? resolver_wait(question, deadline_in(1000)) : NULL;
-    if (answer == NULL || answer->count != 1)
-        abort();
-    (void)snprintf(key.bytes, sizeof key.bytes, "%.*s", (int)answer->records[0].len, answer->records[0].data);
-    resolver_question_free(question);
-    resolver_free(resolver);
-    return key;
-}
-
-static void feed(DKIM *dkim, const char *signature)
-{
-    struct text fields[] = {text(signature), text("From: Alice <alice@example.com>"), text("Subject: x")};
-    for (size_t i = 0; i < ROWS(fields); i++)
-        if (fields[i].bytes[0] != '\0')
-            (void)dkim_header(dkim, (u_char *)fields[i].bytes, strlen(fields[i].bytes));
-}
-
-static struct text sign(const char *selector)
-{
-    struct text key = private_key(), d = text("example.com"), s = text(selector), body = text("text\r\n"),
-                field;
-    unsigned char *value = NULL;
-    size_t len = 0;
-    DKIM_STAT status;
     DKIM_LIB *library = dkim_init(NULL, NULL);
-    DKIM *dkim = dkim_sign(library, (const unsigned char *)"t", NULL, (dkim_sigkey_t)key.bytes,
-                           (const unsigned char *)s.bytes, (const unsigned char *)d.bytes, DKIM_CANON_RELAXED,
-                           DKIM_CANON_RELAXED, DKIM_SIGN_RSASHA256, -1, &status);
-    if (dkim == NULL)
-        abort();
-    feed(dkim, "");
-    (void)dkim_eoh(dkim);
-    (void)dkim_body(dkim, (u_char *)body.bytes, strlen(body.bytes));
-    if (dkim_eom(dkim, NULL) != DKIM_STAT_OK || dkim_getsighdr_d(dkim, 0, &value, &len) != DKIM_STAT_OK)
-        abort();
-    (void)snprintf(field.bytes, sizeof field.bytes, "DKIM-Signature: %.*s", (int)len, (char *)value);
-    (void)dkim_free(dkim);
+    struct opendkim_signer_text field = opendkim_signer_sign(library, selector, mail_fields, mail_body);
     dkim_close(library);
     return field;
 }
@@ -111,7 +43,7 @@ static struct text sign(const char *selector)
 /* copies: of the signature, which names one key. */
 static struct outcome_seen verify(DKIM_LIB *library, const char *selector, int copies)
 {
-    struct text signature = sign(selector), body = text("text\r\n");
+    struct opendkim_signer_text signature = sign(selector);
     struct outcome_seen seen = {.error = -1};
     DKIM_SIGINFO **signatures;
     DKIM_STAT status;
@@ -119,11 +51,12 @@ static struct outcome_seen verify(DKIM_LIB *library, const char *selector, int c
     DKIM *dkim = dkim_verify(library, (const unsigned char *)"t", NULL, &status);
     if (dkim == NULL)
         abort();
-    for (int i = 1; i < copies; i++)
-        (void)dkim_header(dkim, (u_char *)signature.bytes, strlen(signature.bytes));
-    feed(dkim, signature.bytes);
+    for (int i = 0; i < copies; i++)
+        (void)opendkim_signer_feed(dkim, signature.bytes, "");
+    for (size_t i = 0; mail_fields[i] != NULL; i++)
+        (void)opendkim_signer_feed(dkim, mail_fields[i], "");
     seen.eoh = dkim_eoh(dkim);
-    (void)dkim_body(dkim, (u_char *)body.bytes, strlen(body.bytes));
+    opendkim_signer_feed_body(dkim, mail_body);
     seen.eom = dkim_eom(dkim, NULL);
     if (dkim_getsiglist(dkim, &signatures, &count) == DKIM_STAT_OK && count == copies) {
         seen.error = dkim_sig_geterror(signatures[0]);
@@ -310,13 +243,13 @@ static void test_hooks(void)
     dkim_close(library);
 }
 
-static void test_file(const struct text *key)
+static void test_file(const struct opendkim_signer_text *key)
 {
     static const struct row found = {"given", "a key from a file", DKIM_STAT_OK, DKIM_SIGERROR_OK};
     static const struct row missing = {"other", "a key missing from a file", DKIM_STAT_NOKEY,
                                        DKIM_SIGERROR_NOKEY};
     char folder[SCRATCH_PATH_BYTES];
-    struct text line = {""}, path;
+    struct opendkim_signer_text line = {""}, path;
     dkim_query_t method = DKIM_QUERY_FILE;
     DKIM_LIB *library = dkim_init(NULL, NULL);
     if (library == NULL || !scratch_make(folder))
@@ -337,7 +270,7 @@ static void test_file(const struct text *key)
 int main(void)
 {
     struct dns_server server;
-    struct text key = public_key();
+    struct opendkim_signer_text key = opendkim_signer_public_key();
     test_hooks();
     test_file(&key);
     if (!dns_server_start(&server, 0)) {
