@@ -149,7 +149,7 @@ enum first_end { FIRST_RIGHT = 0, FIRST_WRONG, FIRST_NO_FAILURE, FIRST_BROKEN };
 /* How the first mail of a new process comes out; the verdict stands behind want. */
 static enum first_end judge_first(const char *name, struct span mail, long step, const char *want)
 {
-    struct runtime *runtime = make_runtime(name, "");
+    struct runtime *runtime = make_runtime(name, "", NULL);
     char *got = runtime != NULL ? judge(runtime, "<acme@ca.example>", mail, step) : NULL;
     enum first_end end = got == NULL ? FIRST_BROKEN : FIRST_WRONG;
     if (got != NULL && (*got == '\0' || strstr(got, want) != NULL))
