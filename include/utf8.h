@@ -13,6 +13,8 @@
  * cut. */
 size_t utf8_decode(struct span s, size_t at, uint32_t *code);
 bool utf8_is_valid(struct span s);
+/* Controls, blanks other than the space, and code points that are not seen or change the order of others. */
+bool utf8_is_hidden(uint32_t code);
 
 /* Offset of the first byte at or after from that is not printable ASCII (a control, DEL or 8-bit), or s.len.
  */

@@ -26,24 +26,11 @@ static bool refuse(struct author_scan *s, const char *why)
     return false;
 }
 
-/* Spaces, controls and code points that are not seen or change the order of others. */
-static bool is_hidden(uint32_t code)
+/* Spaces, controls and what is not seen, and U+FF20 and U+FE6B, which look like "@" and become one under
+ * compatibility normalisation. */
+static bool is_misleading(uint32_t code)
 {
-    static const struct {
-        uint32_t first;
-        uint32_t last;
-    } ranges[] = {
-        {0x0000, 0x0020},   {0x007f, 0x00a0}, {0x00ad, 0x00ad}, {0x034f, 0x034f},   {0x061c, 0x061c},
-        {0x115f, 0x1160},   {0x1680, 0x1680}, {0x17b4, 0x17b5}, {0x180b, 0x180f},   {0x2000, 0x200f},
-        {0x2028, 0x202f},   {0x205f, 0x206f}, {0x3000, 0x3000}, {0x3164, 0x3164},   {0xfe00, 0xfe0f},
-        {0xfeff, 0xfeff},   {0xffa0, 0xffa0}, {0xfff0, 0xffff}, {0x1bca0, 0x1bca3}, {0x1d173, 0x1d17a},
-        {0xe0000, 0xe0fff},
-    };
-    for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++)
-        if (code >= ranges[i].first && code <= ranges[i].last)
-            return true;
-    /* U+FF20 and U+FE6B look like "@" and become one under compatibility normalisation. */
-    return code == 0xff20 || code == 0xfe6b;
+    return code == ' ' || utf8_is_hidden(code) || code == 0xff20 || code == 0xfe6b;
 }
 
 /* 8-bit text of an address: valid, and all of it seen. */
@@ -52,7 +39,7 @@ static bool is_plain_text(struct span s)
     uint32_t code;
     for (size_t at = utf8_skip_printable(s, 0); at < s.len; at = utf8_skip_printable(s, at)) {
         size_t len = utf8_decode(s, at, &code);
-        if (len == 0 || is_hidden(code))
+        if (len == 0 || is_misleading(code))
             return false;
         at += len;
     }

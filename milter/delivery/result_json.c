@@ -9,6 +9,7 @@
 
 #include "base64.h"
 #include "clock.h"
+#include "result_json_internal.h"
 #include "utf8.h"
 
 /* Nothing that comes from a mail need be longer than a line of one (RFC 5322 section 2.1.1). */
@@ -288,11 +289,6 @@ static bool fill_milter(json_t *object, const struct reply_record *record)
            put_text(object, "version", record->milter_version);
 }
 
-static int append_piece(const char *piece, size_t len, void *context)
-{
-    return strbuf_append(context, (struct span){piece, len}) ? 0 : -1;
-}
-
 /*
  * jansson's own json_dumps loses a piece of the text without a word when memory is out (2.14 does not look
  * whether a member's name was written); a strbuf remembers that an append failed.
@@ -301,7 +297,7 @@ static char *write_text(const json_t *object)
 {
     struct strbuf text;
     strbuf_init(&text, RESULT_JSON_MAX_BYTES);
-    if (json_dump_callback(object, append_piece, &text, JSON_COMPACT) != 0) {
+    if (json_dump_callback(object, result_json_append_piece, &text, JSON_COMPACT) != 0) {
         strbuf_clear(&text);
         return NULL;
     }
@@ -360,7 +356,7 @@ bool result_json_append_akamu(const struct reply_record *record, struct span in_
     bool ok = object != NULL;
     for (size_t i = 0; i < sizeof members / sizeof *members && ok; i++)
         ok = put(object, members[i].name, text_value(members[i].value));
-    ok = ok && json_dump_callback(object, append_piece, out, JSON_COMPACT) == 0 &&
+    ok = ok && json_dump_callback(object, result_json_append_piece, out, JSON_COMPACT) == 0 &&
          out->error == STRBUF_ERROR_NONE; /* as in write_text */
     json_decref(object);
     return ok;

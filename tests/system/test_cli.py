@@ -366,6 +366,17 @@ def test_names_that_somebody_else_chose_reach_no_terminal(conf, dns, message, tm
         assert rb"a\x1b]0;b\x07\xc2\x9b\xe2\x80\xaec.eml: " in done.stderr
 
 
+def test_nothing_of_a_mail_moves_a_terminal(conf, dns, message):
+    """The result is JSON in UTF-8, and what is not seen of it, or turns its direction, stands there as an escape."""
+    evil = "\u009b31m\u202eevil\u2066\u200b\x7fé"
+    done = milter.run("-t", "-c", conf(), "-D", dns(), "-s", evil + "@x", message(Message_ID=f"<{evil}@x>", In_Reply_To=f"<{evil}@y>"))
+    text = (done.stdout + done.stderr).decode()
+    assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f]", text)
+    result = json.loads(done.stdout)
+    assert (result["messageId"], result["inReplyTo"]) == (f"<{evil}@x>", f"<{evil}@y>")
+    assert result["smtp"]["mailFrom"] == evil + "@x" and "é" in done.stdout.decode()
+
+
 def test_why_a_file_cannot_be_read_is_told(conf, dns, tmp_path):
     loop = tmp_path / "loop"
     loop.symlink_to(loop)

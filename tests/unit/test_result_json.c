@@ -338,6 +338,24 @@ static void test_hostile(struct facts *f)
     free(text);
 }
 
+/* For whoever reads it in a terminal or an editor: DEL, CSI as C1, right-to-left override, zero width space,
+ * a tag; what is seen stays. */
+static void test_hidden(struct facts *f)
+{
+    static const char helo[] = "a\x7f\xc2\x9b"
+                               "31m\xe2\x80\xae\xe2\x80\x8b\xf3\xa0\x81\x81 \xc3\xa9\xe4\xbe\x8b\xef\xbf\xbd";
+    static const char want[] =
+        "\"helo\":\"a\\u007F\\u009B31m\\u202E\\u200B\\uDB40\\uDC41 \xc3\xa9\xe4\xbe\x8b\xef\xbf\xbd\"";
+    fill_example(f);
+    f->record.smtp.helo = helo;
+    char *text = result_json_encode(&f->record);
+    json_t *object = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+    tap_ok(strstr(text, want) != NULL, "what is not seen is escaped: %s", text);
+    tap_is_string(json_string_value(find(object, "smtp.helo")), helo, "and is what it was to a reader");
+    json_decref(object);
+    free(text);
+}
+
 /* The most of everything still fits RESULT_JSON_MAX_BYTES. */
 static void test_largest(struct facts *f)
 {
@@ -459,6 +477,7 @@ int main(void)
     test_whole(f);
     test_members(f);
     test_hostile(f);
+    test_hidden(f);
     test_largest(f);
     test_cut(f);
     test_ids(f);

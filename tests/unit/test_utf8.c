@@ -79,8 +79,20 @@ static void test_skip(void)
     tap_ok(utf8_skip_printable((struct span){"", 0}, 0) == 0, "the empty span is skipped");
 }
 
+static void test_hidden(void)
+{
+    static const uint32_t hidden[] = {0,      0x1f,   0x7f,   0x9b,   0xa0,   0xad,   0x61c,  0x200b,
+                                      0x200e, 0x202e, 0x2028, 0x2066, 0x3000, 0xfeff, 0xe0041};
+    static const uint32_t seen[] = {' ', '~', 0xa1, 0xe9, 0x5d0, 0x2010, 0x4f8b, 0x1f600, 0x10ffff};
+    for (size_t i = 0; i < sizeof hidden / sizeof *hidden; i++)
+        tap_ok(utf8_is_hidden(hidden[i]), "U+%04X is hidden", (unsigned)hidden[i]);
+    for (size_t i = 0; i < sizeof seen / sizeof *seen; i++)
+        tap_ok(!utf8_is_hidden(seen[i]), "U+%04X is seen", (unsigned)seen[i]);
+}
+
 int main(void)
 {
+    test_hidden();
     for (size_t i = 0; i < sizeof validity / sizeof *validity; i++)
         tap_ok(utf8_is_valid(validity[i].input) == validity[i].want, "%s", validity[i].name);
     test_decode();
