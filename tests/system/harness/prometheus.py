@@ -28,10 +28,11 @@ def answers(url):
 
 
 class Exporter:
-    """node_exporter with nothing but its textfile collector."""
+    """node_exporter with nothing but its textfile collector. `host`: what Prometheus is to call its instance."""
 
-    def __init__(self, folder, texts):
+    def __init__(self, folder, texts, host=None):
         self.port = free_port()
+        self.target = {"targets": [f"127.0.0.1:{self.port}"], "labels": {"instance": host} if host else {}}
         self.url = f"http://127.0.0.1:{self.port}/metrics"
         self.process = Process(["prometheus-node-exporter", "--collector.disable-defaults", "--collector.textfile",
                                 f"--collector.textfile.directory={texts}", f"--web.listen-address=127.0.0.1:{self.port}"],
@@ -46,15 +47,15 @@ class Exporter:
 
 
 class Prometheus:
-    """Asks an exporter every second, and knows our alerts."""
+    """Asks exporters every `interval` seconds, and knows our alerts."""
 
-    def __init__(self, folder, exporter, rules):
+    def __init__(self, folder, exporters, rules, interval=1):
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         config = folder / "prometheus.yml"
         config.write_text(json.dumps({  # JSON is YAML
-            "global": {"scrape_interval": "1s", "evaluation_interval": "1s"}, "rule_files": [str(rules)],
-            "scrape_configs": [{"job_name": "node", "static_configs": [{"targets": [f"127.0.0.1:{exporter.port}"]}]}]}))
+            "global": {"scrape_interval": f"{interval}s", "evaluation_interval": f"{interval}s"}, "rule_files": [str(rules)],
+            "scrape_configs": [{"job_name": "node", "static_configs": [each.target for each in exporters]}]}))
         self.process = Process(["prometheus", f"--config.file={config}", f"--storage.tsdb.path={folder}/tsdb",
                                 f"--web.listen-address=127.0.0.1:{self.port}"], folder / "prometheus.log")
         self.process.wait_until(lambda: answers(self.url + "/-/ready"), "Prometheus answers")
