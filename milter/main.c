@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -235,7 +236,7 @@ static int print_version(void)
     printf("%s\n", crypto_library_text());
     printf("libpsl %s\n", org_domain_library_text());
     printf("libidn2 %s\n", domain_library_text());
-    return ok ? EX_OK : EX_SOFTWARE;
+    return ok && fflush(stdout) == 0 ? EX_OK : EX_SOFTWARE;
 }
 
 static int check_config(struct settings *settings)
@@ -283,19 +284,37 @@ static bool wants_colour(char *const *environment)
     return isatty(STDOUT_FILENO) == 1;
 }
 
+/*
+ * A socket or a file must never become one of the three that we were started without, where messages would go
+ * into it. What is opened in their place can be used no more than they could: a lost output stays a fault.
+ */
+static bool fill_standard_streams(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) != fd)
+            return false;
+    return true;
+}
+
+static int print_usage(FILE *stream, int code)
+{
+    return fputs(usage_text, stream) >= 0 && fflush(stream) == 0 ? code : EX_SOFTWARE;
+}
+
 int main(int argc, char **argv, char **environment)
 {
     struct call call = {.action = ACTION_SERVE, .file = SETTINGS_DEFAULT_FILE};
+    if (!fill_standard_streams())
+        return EX_SOFTWARE;
     read_call(&call, argc, argv);
     call.test.has_colour = wants_colour(environment);
     switch (call.action) {
     case ACTION_HELP:
-        (void)fputs(usage_text, stdout);
-        return EX_OK;
+        return print_usage(stdout, EX_OK);
     case ACTION_VERSION:
         return print_version();
     case ACTION_USAGE:
-        (void)fputs(usage_text, stderr);
+        (void)print_usage(stderr, EX_USAGE);
         return EX_USAGE;
     case ACTION_REFUSED:
         return EX_USAGE;

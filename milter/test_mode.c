@@ -123,6 +123,12 @@ static bool is_as_recorded(const struct session *s, const struct result_envelope
     return is_same;
 }
 
+static int fail_to_write(void)
+{
+    complaint_print("standard output", errno != 0 ? strerrordesc_np(errno) : "cannot be written");
+    return EX_SOFTWARE;
+}
+
 static int judge_mail(struct session *s, struct runtime *runtime, const struct test_mode_options *options,
                       const char *recipient, const char *path, struct span mail)
 {
@@ -137,10 +143,10 @@ static int judge_mail(struct session *s, struct runtime *runtime, const struct t
     mail_file_feed(s, mail);
     session_judge(s, NULL, NULL, &outcome);
     if (options->explains && !print_explanation(s, &outcome, options, path))
-        return EX_SOFTWARE;
-    if (!options->explains && session_result(s) != NULL)
-        (void)printf("%s\n", session_result(s));
-    (void)fflush(stdout);
+        return fail_to_write();
+    if (!options->explains && session_result(s) != NULL &&
+        (printf("%s\n", session_result(s)) < 0 || fflush(stdout) != 0))
+        return fail_to_write();
     if (session_verdict(s) == VERDICT_PASS && outcome.code != 0)
         (void)fprintf(stderr, "acme-milter: the ACME server's answer: %d %s %s\n", outcome.code,
                       outcome.enhanced, outcome.text);

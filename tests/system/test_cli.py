@@ -3,6 +3,7 @@
 import json
 import re
 import socket
+import subprocess
 
 import pytest
 
@@ -375,6 +376,17 @@ def test_nothing_of_a_mail_moves_a_terminal(conf, dns, message):
     result = json.loads(done.stdout)
     assert (result["messageId"], result["inReplyTo"]) == (f"<{evil}@x>", f"<{evil}@y>")
     assert result["smtp"]["mailFrom"] == evil + "@x" and "é" in done.stdout.decode()
+
+
+@pytest.mark.parametrize("command", ["-t", "--explain", "-n", "-V", "--help", "--verify-log"])
+@pytest.mark.parametrize("output", [">/dev/full", ">&-", "<&- >&-", "<&- >&- 2>&-"])
+def test_output_that_is_lost_is_no_success(conf, dns, message, tmp_path, command, output):
+    words = {"-t": ["-t", "-c", conf(), "-D", dns(), message()], "--explain": ["-t", "--explain", "-c", conf(), "-D", dns(), message()],
+             "-n": ["-n", "-c", conf()], "--verify-log": ["--verify-log", tmp_path / "empty"]}
+    (tmp_path / "empty").touch()
+    done = subprocess.run(["sh", "-c", f'exec "$@" {output}', "sh", milter.program(), *words.get(command, [command])],
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False, timeout=60)
+    assert (done.returncode, done.stdout) == (70, b""), done.stderr
 
 
 def test_why_a_file_cannot_be_read_is_told(conf, dns, tmp_path):

@@ -85,6 +85,62 @@ def test_background_start_returns_when_the_milter_serves(mx, exchange, new_milte
     assert pid_file.read_text() == ""  # its folder is root's
 
 
+@pytest.mark.parametrize("options", [(), ("-f",)])
+def test_start_without_standard_streams(mx, exchange, new_milter, options):
+    """As some init programs do it. Messages for standard error must not end up in a socket, nor a socket at /dev/null."""
+    server = new_milter()
+    server.move_socket()
+    server.set("PidFile", server.folder / "milter.pid")
+    server.write_conf()
+    command = ["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", milter.program(), "-c", server.conf, *options]
+    with subprocess.Popen(command, env={**os.environ, "ASAN_OPTIONS": milter.NO_LEAKS}) as process:
+        wait_for(lambda: unix_socket_answers(server.socket), "the milter listens")
+        wait_for(lambda: (server.folder / "milter.pid").exists() and (server.folder / "milter.pid").read_text(), "the PidFile")
+        pid = int((server.folder / "milter.pid").read_text())
+        try:
+            for number in range(3):
+                assert os.readlink(f"/proc/{pid}/fd/{number}") == "/dev/null"
+            before, mx.proxy.milter_socket = mx.proxy.milter_socket, str(server.socket)
+            try:
+                assert_judges(mx, exchange)
+            finally:
+                mx.proxy.milter_socket = before
+        finally:
+            os.kill(pid, signal.SIGTERM)
+            wait_for(lambda: not is_alive(pid), "the milter has ended")
+        assert process.wait(60) == 0
+
+
+@pytest.mark.parametrize("text, is_taken", [("", True), ("4711\n", True), ("4711", True), ("root:x:0:0:root\n", False),
+                                            ("1" * 40, False)])
+def test_pid_file_takes_the_place_of_another_pid_only(new_milter, text, is_taken):
+    """Somebody who names the wrong file keeps it: it is opened as root."""
+    server = new_milter()
+    file = server.folder / "milter.pid"
+    file.write_text(text)
+    server.move_socket()
+    server.set("PidFile", file)
+    server.set("TrustAnchorFile", "/nonexistent/anchor")  # what comes after it
+    code, error = server.try_to_start()
+    assert code == 78 and ("PidFile" in error) == (not is_taken), error
+    assert is_taken or file.read_text() == text
+
+
+def test_pid_of_a_successor_stays(running):
+    server = running()
+    file = server.data / "milter.pid"
+    assert server.stop() == 0
+    server.set("PidFile", file)
+    server.start_and_wait()
+    assert file.read_text() == f"{server.process.pid}\n"
+    file.write_text("4711\n")
+    assert server.stop() == 0
+    assert file.read_text() == "4711\n"
+    server.start_and_wait()
+    assert server.stop() == 0
+    assert not file.exists()
+
+
 @pytest.mark.parametrize("keyword, value, code", [
     ("TrustAnchorFile", "/nonexistent/anchor", 78), ("PidFile", "/nonexistent/milter.pid", 78),
     ("Socket", "unix:/nonexistent/milter.sock", 69), ("UserID", "root", 78), ("Socket", "fd:systemd", 69),
