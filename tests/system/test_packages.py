@@ -63,7 +63,7 @@ def test_the_debian_package_holds_what_an_administrator_needs(deb, tmp_path):
                  "usr/share/man/man8/acme-milter.8.gz", "usr/share/man/man5/acme-milter.conf.5.gz"):
         assert (tree / name).is_file(), name
     documents = tree / "usr/share/doc/acme-milter"
-    for name in ("operations.md", "assurance.md", "dashboard.png", "examples/log", "examples/prometheus", "examples/grafana"):
+    for name in ("operations.md", "assurance.md", "dashboard.png", "performance.md", "performance/lines.png", "examples/log", "examples/prometheus", "examples/grafana"):
         assert list(documents.glob(name + "*")), name
     assert (tree / "DEBIAN/conffiles").read_text().split() == ["/etc/acme-milter.conf"]
     assert "systemd-sysusers" in (tree / "DEBIAN/postinst").read_text()
