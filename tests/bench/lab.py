@@ -12,7 +12,7 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "system"))
 
 from harness.dns import txt_chunks  # noqa: E402
-from harness.process import Folder, Process, unix_socket_answers, wait_for  # noqa: E402
+from harness.process import Folder, Process, unix_socket_answers  # noqa: E402
 
 DNS_ADDRESS = "127.0.0.1"
 SLOW_MS = 4000
@@ -124,8 +124,6 @@ def memory_kb(pids, what="VmRSS"):
         total += int(re.search(rf"^{what}:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text(), re.M).group(1))
     return total
 
-
-__all__ = ["Lab", "children", "enter_own_network", "memory_kb", "wait_for"]
 
 KNOT = """\
 server:

@@ -3,7 +3,6 @@
 
 import json
 import os
-import re
 
 from .contract import ORDER, ROWS, verdict
 from .signing import Signature
@@ -51,14 +50,6 @@ class Mail:
 
     def to_bytes(self):
         return b"".join(n + b":" + v + b"\r\n" for n, v in self.fields) + b"\r\n" + self.body
-
-
-def from_bytes(raw):
-    """A Mail out of what another program wrote; every byte kept, line ends made CRLF."""
-    raw = re.sub(rb"\r?\n", b"\r\n", raw)
-    head, _, body = raw.partition(b"\r\n\r\n")
-    fields = re.split(rb"\r\n(?![ \t])", head)
-    return Mail([tuple(f.split(b":", 1)) for f in fields], body)
 
 
 def reply(body=None, **changes):

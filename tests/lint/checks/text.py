@@ -4,7 +4,6 @@ import re
 
 LICENCE = "SPDX-License-Identifier: BSD-2-Clause"
 FREE_OF_LICENCE = re.compile(r"^contrib/debian/(?!rules|tests/quickstart)|(^|/)(README|DESIGN|HACKING|CHANGES|COPYING|[^/]*\.md|[^/]*\.json|\.[^/]*|[^/]*\.sample|[^/]*\.rulebase|[^/]*\.snippet)$")
-TABS = re.compile(r"(^|/)(Makefile[^/]*|[^/]*\.mk|configure\.ac)$")
 # Put together here, so that this file does not name them.
 HOSTS = [".".join(parts) for parts in (
     ("py" + "pi", "org"), ("python" + "hosted", "org"), ("npm" + "js", "org"), ("npm" + "js", "com"), ("crates", "io"),

@@ -12,7 +12,6 @@ The names are ordinary ones on purpose: unbound answers .test, .invalid and the 
 """
 import random
 import re
-import shutil
 import signal
 import socket
 import subprocess
@@ -192,6 +191,3 @@ zone:
 
     def resume(self):
         self.process.send(signal.SIGCONT)
-
-    def remove_files(self):
-        shutil.rmtree(self.folder, ignore_errors=True)

@@ -10,7 +10,6 @@ from .milter_proxy import read_packet
 ALL_ACTIONS, ALL_STEPS = 0x1ff, 0x1fffff
 CHANGE_HEADERS, DELETE_RECIPIENT = 0x10, 0x8
 NO_CONNECT, NO_HELO, NO_UNKNOWN, NO_DATA = 0x1, 0x2, 0x100, 0x200
-NR_STEPS = 0xff080  # NR_HDR, and NR_CONN to NR_BODY
 LEADING_BLANK = 0x100000
 # The command that each "no reply" bit is about.
 NO_REPLY = {"L": 0x80, "C": 0x1000, "H": 0x2000, "M": 0x4000, "R": 0x8000, "T": 0x10000, "U": 0x20000, "N": 0x40000,

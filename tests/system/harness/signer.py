@@ -10,10 +10,6 @@ import dkim
 REPLY_FIELDS = ("From", "Sender", "Reply-To", "To", "Cc", "Subject", "Date", "In-Reply-To", "References",
                 "Message-ID", "Content-Type", "Content-Transfer-Encoding")
 CHALLENGE_FIELDS = REPLY_FIELDS + ("Auto-Submitted",)
-# RFC 8823 3.1 (6) a, the SHOULD.
-RECOMMENDED_FIELDS = ("Resent-Date", "Resent-From", "Resent-To", "Resent-Cc", "List-Id", "List-Help",
-                      "List-Unsubscribe", "List-Subscribe", "List-Post", "List-Owner", "List-Archive",
-                      "List-Unsubscribe-Post")
 
 
 def _openssl(*command, stdin=None):
