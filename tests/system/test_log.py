@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The line of a reply, as doc/contract section 7 gives it: its keys and their order, and behind them only to=."""
 import re
+import signal
 from pathlib import Path
 
 import pytest
 
 from harness.dns import BOGUS, SIGNED, UNSIGNED
+from harness.endpoints import SilentServer
+from harness.milter_client import MilterClient
+from harness.process import unix_socket_answers, wait_for
 from harness.replies import good_reply
 
 from conftest import CHALLENGE_ADDRESS
@@ -76,3 +80,53 @@ def test_keys_are_those_of_the_manual(mx, new_exchange):
         line, _ = line_of(mx, exchange, exchange.sign(reply) if sign else reply, 250 if sign else 550)
         found = re.findall(r" (\w+)=", line)
         assert found == [key for key in keys if key in found]
+
+
+@pytest.fixture
+def waiting(running, exchange, folder):
+    """A reply whose result has been posted and not been answered: the milter, the MTA's end, and how to let it go on."""
+    socket = folder.path / "silent-log.sock"
+    socket.unlink(missing_ok=True)
+    with SilentServer(socket) as endpoint:
+        server = running(("Endpoint", endpoint.url), ("EndpointPeerUser", "none"))
+        data = exchange.sign(good_reply(exchange))
+        with MilterClient(server.socket) as client:
+            client.negotiate().greet()
+            client.envelope(exchange.author, [CHALLENGE_ADDRESS])
+            client.header(data)
+            client.body(data)
+            client.packet("E")
+            wait_for(lambda: endpoint.asked, "the result is posted")
+            yield server, client, endpoint.is_free.set
+        endpoint.is_free.set()
+
+
+def test_one_line_where_the_mta_goes_away_while_the_acme_server_is_asked(waiting, exchange):
+    server, client, let_go = waiting
+    client.socket.close()
+    let_go()
+    line = server.wait_reply_line(exchange.token)
+    assert " endpoint=204 " in line
+    assert server.stop() == 0 and server.reply_lines(exchange.token) == [line]
+
+
+def test_one_line_where_the_milter_is_ended_while_the_acme_server_is_asked(waiting, exchange):
+    server, client, let_go = waiting
+    server.process.send(signal.SIGTERM)
+    wait_for(lambda: not unix_socket_answers(server.socket), "no new connections are taken")
+    let_go()
+    assert client.answer()[0] == "d"
+    assert server.stop() == 0 and len(server.reply_lines(exchange.token)) == 1
+
+
+@pytest.mark.parametrize("how", ["abort", "quit", "hang up"])
+def test_no_line_of_what_was_not_sent_whole(running, exchange, how):
+    server, data = running(), exchange.sign(good_reply(exchange))
+    with MilterClient(server.socket) as client:
+        client.negotiate().greet()
+        client.envelope(exchange.author, [CHALLENGE_ADDRESS])
+        client.header(data)
+        client.body(data)
+        if how != "hang up":
+            client.packet("A" if how == "abort" else "Q")
+    assert server.stop() == 0 and not [line for line in server.log_lines() if " reply " in line]
