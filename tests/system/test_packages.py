@@ -2,6 +2,7 @@
 """The tarball and the packages that contrib/package makes of this checkout."""
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -80,9 +81,14 @@ def test_the_conformance_program_runs_from_its_package(deb, tmp_path):
     assert not list(tree.rglob("__pycache__"))
 
 
-def test_the_package_starts_nothing_by_itself(deb, tmp_path):
+def test_the_package_starts_and_stops_nothing_by_itself(deb, tmp_path):
+    """But when it is removed. An upgrade leaves the old one running until the administrator restarts it."""
     run(["dpkg-deb", "-e", only(deb, "acme-milter_*.deb"), tmp_path / "control"])
-    assert "start acme-milter" not in (tmp_path / "control/postinst").read_text()
+    scripts = {path.name: path.read_text() for path in (tmp_path / "control").iterdir() if path.name[:3] in ("pre", "pos")}
+    invoked = {(name, action) for name, text in scripts.items()
+               for action in re.findall(r"^\s*(?:deb-systemd-invoke|systemctl --system) (\S+)", text, re.M)}
+    assert invoked == {("prerm", "stop"), ("postinst", "daemon-reload"), ("postrm", "daemon-reload")}
+    assert re.search(r'"\$1" = remove .*\n\s*deb-systemd-invoke stop acme-milter.socket acme-milter.service\b', scripts["prerm"])
 
 
 def test_the_rpm_holds_the_same_files(rpm):
