@@ -36,17 +36,26 @@ SENDERS = 8
 
 
 class Traffic:
-    """`milters` are two that run; `mx` has a proxy, which sends each mail to one of them."""
+    """`milters` are two that run, of which the second is restarted; `mx` has a proxy, which sends each mail to one of them."""
 
     def __init__(self, mx, milters, new_exchange, seconds):
         self.mx, self.milters, self.new_exchange = mx, milters, new_exchange
         self.seconds, self.chance = seconds, random.Random(8823)
         self.begin = self.end = 0
-        self.events = [(0.15, milters[0].reload), (0.5, self.restart), (OUTAGE[0], mx.acme.stop), (OUTAGE[1], mx.acme.start)]
+        self.events = [(0.15, milters[0].reload), (0.5, self.restart), (OUTAGE[0], self.lose_acme), (OUTAGE[1], mx.acme.start)]
+
+    def choose(self, server):
+        self.mx.proxy.milter_socket = str(server.socket)
 
     def restart(self):
         self.milters[1].stop()
         self.milters[1].start()
+
+    def lose_acme(self):
+        """However short the outage is, one mail meets it."""
+        self.mx.acme.stop()
+        self.choose(self.milters[0])
+        self.send("good")
 
     def passed(self):
         """The share of the time that is over."""
@@ -62,21 +71,22 @@ class Traffic:
         return self.chance.choice(KINDS)
 
     def pause(self):
-        """Twice as many mails come at the busy times as on the average; a run of seconds does not wait."""
+        """More mails come at the busy times than on the average; a run of seconds does not wait."""
         rate = A_SECOND * (1 - 0.7 * math.cos(self.passed() * 4 * math.pi))
         return self.chance.expovariate(rate) if self.seconds > 60 else 0
 
     def run(self):
-        """Each kind once, then as chance has it until the time is over."""
-        self.begin = time.time()
-        kinds, waiting = list(MAKERS), list(self.events)
+        """Each kind once by the first milter, then as chance has it until the time is over and all has happened."""
+        self.begin, waiting = time.time(), list(self.events)
         with concurrent.futures.ThreadPoolExecutor(SENDERS) as pool:
-            sent = []
-            while kinds or waiting or self.passed() < 1:
+            self.choose(self.milters[0])
+            sent = [pool.submit(self.send, kind) for kind in MAKERS]
+            concurrent.futures.wait(sent)
+            while waiting or self.passed() < 1:
                 if waiting and self.passed() >= waiting[0][0]:
                     waiting.pop(0)[1]()
-                self.mx.proxy.milter_socket = str(self.chance.choices(self.milters, (2, 1))[0].socket)
-                sent.append(pool.submit(self.send, kinds.pop() if kinds else self.kind()))
+                self.choose(self.chance.choices(self.milters, (2, 1))[0])
+                sent.append(pool.submit(self.send, self.kind()))
                 time.sleep(self.pause())
                 while len([each for each in sent if not each.done()]) >= SENDERS:
                     time.sleep(0.01)
