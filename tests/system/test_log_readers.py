@@ -186,6 +186,20 @@ def test_fail2ban_counts_forged_replies_only(logged, mx, fail2ban, tmp_path):
     assert hosts(fail2ban, log) == []
 
 
+REFUSED = "4Xb7: milter-reject: END-OF-MESSAGE from %s[%s]: 5.7.20 The mail is not signed. [dkim-none]; from=<"
+
+
+@pytest.mark.parametrize("line", [
+    'postfix/smtpd[7]: 4Xb7: milter-reject: END-OF-MESSAGE from a[192.0.2.7]: 5.6.0 It has no token. [subject-no-token]; from=<"%s"@b>',
+    'postfix/smtpd[7]: 4Xb7: milter-reject: END-OF-MESSAGE from a[192.0.2.7]: 4.7.5 Later. [dkim-temperror]; from=<b> helo=<%s>',
+    "postfix/cleanup[7]: 4Xb7: message-id=<%s>", "postfix/smtpd[7]: warning: %s", 'acme-milter[7]: 4Xb7: reply from="%s"'])
+def test_fail2ban_takes_no_host_from_what_a_sender_wrote(fail2ban, line):
+    for time in ("Nov 26 18:00:00 ", ""):  # mail.log's line, and the journal's
+        made = time + "mx postfix/smtpd[7]: " + REFUSED % ("a", "192.0.2.7")
+        assert hosts(fail2ban, made) == ["192.0.2.7"]
+        assert hosts(fail2ban, time + "mx " + line % (REFUSED % ("z", "198.51.100.1"))) == []
+
+
 def test_fail2ban_takes_the_jail(mx, fail2ban, tmp_path):
     log = tmp_path / "mail.log"
     log.write_text(mx.postfix.log())
