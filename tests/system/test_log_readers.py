@@ -186,6 +186,23 @@ def test_fail2ban_counts_forged_replies_only(logged, mx, fail2ban, tmp_path):
     assert hosts(fail2ban, log) == []
 
 
+def test_lines_go_on_when_rsyslog_was_restarted(folder, milter_settings):
+    own = Folder("syslog-restart")
+    syslog = Syslog(own)
+    syslog.start()
+    server = milter.BackgroundMilter(folder, milter_settings, "milter-syslog-restart", syslog)
+    try:
+        server.start()
+        wait_for(lambda: [line for line in syslog.lines() if ": started " in line], "its start is logged")
+        syslog.restart(server.pid)
+        server.reload()
+        wait_for(lambda: [line for line in syslog.lines() if ": reloaded " in line], "the reload is logged")
+    finally:
+        server.stop()
+        syslog.stop()
+        own.remove()
+
+
 REFUSED = "4Xb7: milter-reject: END-OF-MESSAGE from %s[%s]: 5.7.20 The mail is not signed. [dkim-none]; from=<"
 
 

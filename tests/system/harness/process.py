@@ -125,8 +125,8 @@ class Process:
             raise RuntimeError(f"{self.argv[0]} did not end within {DEADLINE} s") from None
 
 
-def unix_socket_answers(path):
-    with socket.socket(socket.AF_UNIX) as client:
+def unix_socket_answers(path, kind=socket.SOCK_STREAM):
+    with socket.socket(socket.AF_UNIX, kind) as client:
         try:
             client.connect(str(path))
             return True

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """rsyslogd in a mount namespace with a /dev of its own and no journal: what runs in it logs by syslog(3) to real files."""
 import os
+import socket
 import subprocess
 
-from .process import Process
+from .process import Process, unix_socket_answers
 
 SETUP = """
 set -e
@@ -41,6 +42,14 @@ class Syslog:
         self.process = Process(["unshare", "--mount", "sh", "-c", SETUP, "sh", self.folder], self.folder / "output")
         device = f"/proc/{self.process.pid}/root/dev/log"
         self.process.wait_until(lambda: os.path.exists(device), "rsyslogd listens")
+
+    def restart(self, pid):
+        """As an upgrade does; pid: of a process that keeps the namespace meanwhile."""
+        self.process.stop()
+        start = ["nsenter", "--mount", f"--target={pid}", "rsyslogd", "-n", "-i", self.folder / "pid", "-f", self.folder / "rsyslog.conf"]
+        device = f"/proc/{pid}/root/dev/log"
+        self.process = Process(start, self.folder / "output")
+        self.process.wait_until(lambda: unix_socket_answers(device, socket.SOCK_DGRAM), "rsyslogd listens again")
 
     def command(self, *argv):
         """The words that run a program where it listens."""
