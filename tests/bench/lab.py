@@ -11,7 +11,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "system"))
 
-from harness.dns import txt_chunks  # noqa: E402
+from harness.dns import knot_server, txt_chunks  # noqa: E402
 from harness.process import Folder, Process, unix_socket_answers  # noqa: E402
 
 DNS_ADDRESS = "127.0.0.1"
@@ -54,13 +54,12 @@ class Lab:
     def start_dns(self, records):
         """Knot with the records in its root zone, behind unbound, which caches them: `records` maps names to TXT."""
         folder = self.folder.sub("dns")
-        (folder / "db").mkdir()
         lines = [". 86400 SOA ns.example. hostmaster.example. 1 3600 600 86400 60", ". 86400 NS ns.example.",
                  "ns.example. 86400 A 127.0.0.1"]
         lines += [f"{name}. {0 if name.startswith('uncached') else 86400} TXT {txt_chunks(text)}"
                   for name, text in records.items()]
         (folder / "root.zone").write_text("\n".join(lines) + "\n")
-        (folder / "knot.conf").write_text(KNOT.format(folder=folder))
+        (folder / "knot.conf").write_text(knot_server(folder, "127.0.0.2@53") + KNOT.format(folder=folder))
         self.start(["knotd", "-c", folder / "knot.conf"], "knot", lambda: _answers("127.0.0.2"))
         (folder / "unbound.conf").write_text(UNBOUND.format(folder=folder))
         self.start(["unbound", "-d", "-p", "-c", folder / "unbound.conf"], "unbound", lambda: _answers(DNS_ADDRESS))
@@ -126,19 +125,6 @@ def memory_kb(pids, what="VmRSS"):
 
 
 KNOT = """\
-server:
-    listen: 127.0.0.2@53
-    rundir: "{folder}"
-    udp-workers: 1
-    tcp-workers: 1
-    background-workers: 1
-control:
-    listen: "{folder}/knot.sock"
-database:
-    storage: "{folder}/db"
-log:
-  - target: stderr
-    any: warning
 zone:
   - domain: "."
     file: "{folder}/root.zone"

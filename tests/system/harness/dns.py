@@ -35,6 +35,26 @@ def txt_chunks(text):
     return " ".join('"' + piece.replace("\\", "\\\\").replace('"', '\\"') + '"' for piece in pieces)
 
 
+def knot_server(folder, listen):
+    """The beginning of a knot.conf: a small server whose files are all in that folder."""
+    (folder / "db").mkdir()
+    return f"""\
+server:
+    listen: [{listen}]
+    rundir: "{folder}"
+    udp-workers: 1
+    tcp-workers: 2
+    background-workers: 1
+control:
+    listen: "{folder}/knot.sock"
+database:
+    storage: "{folder}/db"
+log:
+  - target: stderr
+    any: info
+"""
+
+
 class DnsServer:
     def __init__(self, folder):
         self.folder = folder.sub("dns")
@@ -74,20 +94,7 @@ class DnsServer:
         zones = "".join(
             f'  - domain: "{zone}"\n    file: "{self._zone_file(zone)}"\n'
             f"    dnssec-signing: {'off' if zone == UNSIGNED else 'on'}\n" for zone in (".",) + ZONES)
-        self.conf.write_text(f"""\
-server:
-    listen: [127.0.0.1@{self.port}, {self.host}@53]
-    rundir: "{self.folder}"
-    udp-workers: 1
-    tcp-workers: 2
-    background-workers: 1
-control:
-    listen: "{self.folder}/knot.sock"
-database:
-    storage: "{self.folder}/db"
-log:
-  - target: stderr
-    any: info
+        self.conf.write_text(knot_server(self.folder, f"127.0.0.1@{self.port}, {self.host}@53") + f"""\
 policy:
   - id: by-hand
     manual: on
@@ -103,7 +110,6 @@ template:
     semantic-checks: off
 zone:
 {zones}""")
-        (self.folder / "db").mkdir()
         # The keys are made before the server runs: a parent's zone file needs the DS of its child.
         for zone in (".", SIGNED, BOGUS):
             self._keymgr(zone, "generate", "algorithm=ecdsap256sha256", "ksk=yes", "zsk=yes")

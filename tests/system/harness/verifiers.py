@@ -7,7 +7,7 @@ import shutil
 import socket
 import subprocess
 
-from .dns import txt_chunks
+from .dns import knot_server, txt_chunks
 from .process import Process, free_port
 
 QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
@@ -31,20 +31,7 @@ class CaseDns:
     def __init__(self, folder):
         self.folder, self.port, self.serial = folder.sub("case-dns"), free_port((socket.SOCK_STREAM, socket.SOCK_DGRAM)), 0
         self.conf, self.zone = self.folder / "knot.conf", self.folder / "root.zone"
-        self.conf.write_text(f"""\
-server:
-    listen: 127.0.0.1@{self.port}
-    rundir: "{self.folder}"
-    udp-workers: 1
-    tcp-workers: 1
-    background-workers: 1
-control:
-    listen: "{self.folder}/knot.sock"
-database:
-    storage: "{self.folder}/db"
-log:
-  - target: stderr
-    any: info
+        self.conf.write_text(knot_server(self.folder, f"127.0.0.1@{self.port}") + f"""\
 zone:
   - domain: "."
     file: "{self.zone}"
@@ -52,7 +39,6 @@ zone:
     zonefile-load: whole
     semantic-checks: off
 """)
-        (self.folder / "db").mkdir()
         self._write({})
         self.process = Process(["knotd", "-c", self.conf], self.folder / "log")
         self.process.wait_until(lambda: self._control("zone-status", "."), "the DNS server of the cases is up")
