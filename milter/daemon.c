@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sysexits.h>
@@ -329,8 +330,10 @@ static int open_as_starter(struct server *server, const struct privileges *privi
     if (!stays_in_foreground && !background_enter(&server->background))
         return complain(EX_SOFTWARE, "background", strerrordesc_np(errno));
     ignore_children();
-    if (!pid_file_write(&server->pid_file, s->pid_file))
-        return complain(EX_CONFIG, "PidFile", strerrordesc_np(errno));
+    if (!pid_file_write(&server->pid_file, s->pid_file)) {
+        (void)snprintf(why, sizeof why, "%s: %s", s->pid_file, strerrordesc_np(errno));
+        return complain(EX_CONFIG, "PidFile", why);
+    }
     return EX_OK;
 }
 

@@ -73,9 +73,11 @@ static bool set_access(const struct settings *s, const char *path, char *why)
     if (s->socket_group != NULL) {
         char buffer[GROUP_BUFFER_BYTES];
         struct group entry, *found = NULL;
-        if (getgrnam_r(s->socket_group, &entry, buffer, sizeof buffer, &found) != 0 || found == NULL) {
-            errno = ENOENT;
-            return fail(why, "SocketGroup: no such group", s->socket_group);
+        int error = getgrnam_r(s->socket_group, &entry, buffer, sizeof buffer, &found);
+        if (found == NULL) {
+            (void)snprintf(why, MILTER_GLUE_WHY_BYTES, "SocketGroup %s: %s", s->socket_group,
+                           error != 0 ? strerrordesc_np(error) : "there is no such group, make it");
+            return false;
         }
         group = found->gr_gid;
     }
@@ -102,6 +104,9 @@ static bool make_unix(struct listen_socket *l, const struct settings *s, const s
     errno = EADDRINUSE;
     if (is_served(l))
         return fail(why, "another process serves", l->path);
+    errno = EEXIST;
+    if (lstat(l->path, &status) == 0 && !S_ISSOCK(status.st_mode))
+        return fail(why, "what stands there is no socket, move it away:", l->path);
     mode_t mask = umask(0177);
     bool ok = milter_glue_listen(s->socket, true, why);
     (void)umask(mask);

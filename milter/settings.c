@@ -127,20 +127,32 @@ static bool read_line(struct reading *r, struct span line)
     return set_option(r, o, value);
 }
 
+/* The next line, cut at one byte more than it may have; its length, 0 at the end. */
+static size_t take_line(FILE *file, char line[static SETTINGS_LINE_MAX_BYTES + 1])
+{
+    size_t len = 0;
+    int byte;
+    while (len <= SETTINGS_LINE_MAX_BYTES && (byte = getc(file)) != EOF) {
+        line[len++] = (char)byte;
+        if (byte == '\n')
+            break;
+    }
+    return len;
+}
+
+/* A file that ends early for want of memory, or goes on for ever, must not pass for a whole one. */
 static bool read_lines(struct reading *r, FILE *file)
 {
-    char *line = NULL;
-    size_t room = 0;
-    ssize_t len;
+    char line[SETTINGS_LINE_MAX_BYTES + 1];
+    size_t len;
     bool ok = true;
-    while (ok && (len = getline(&line, &room, file)) >= 0) {
+    while (ok && (len = take_line(file, line)) > 0) {
         r->line++;
         if (r->line > SETTINGS_LINES_MAX || len > SETTINGS_LINE_MAX_BYTES)
             ok = fail(r, "line", "line or file too long");
         else
-            ok = read_line(r, (struct span){line, (size_t)len});
+            ok = read_line(r, (struct span){line, len});
     }
-    free(line);
     return ok && (!ferror(file) || fail(r, "line", "cannot read"));
 }
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The command line and the configuration file, from outside: what other people's scripts rely on."""
 import json
+import os
 import re
 import socket
 import subprocess
@@ -376,6 +377,21 @@ def test_nothing_of_a_mail_moves_a_terminal(conf, dns, message):
     result = json.loads(done.stdout)
     assert (result["messageId"], result["inReplyTo"]) == (f"<{evil}@x>", f"<{evil}@y>")
     assert result["smtp"]["mailFrom"] == evil + "@x" and "é" in done.stdout.decode()
+
+
+@pytest.mark.parametrize("name", ["long.conf", "/dev/zero"])
+def test_configuration_without_an_end_takes_no_memory(tmp_path, name):
+    """A line was read whole before it was too long; where memory ran out, what stood before it was the configuration."""
+    path = tmp_path / name
+    if name == "long.conf":
+        path.write_text("ChallengeAddress acme@ca.acme-lab.net\n")
+        os.truncate(path, 2 * 1024 ** 3)
+    with subprocess.Popen([milter.program(), "-n", "-c", path], stderr=subprocess.PIPE) as process:
+        error = process.stderr.read()
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    assert process.returncode == 78 and b"line or file too long" in error
+    assert usage.ru_maxrss < 200 * 1024
 
 
 @pytest.mark.parametrize("command", ["-t", "--explain", "-n", "-V", "--help", "--verify-log"])

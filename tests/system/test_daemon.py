@@ -240,6 +240,36 @@ def test_failed_start_leaves_no_socket(new_milter):
     assert not server.socket.exists()
 
 
+@pytest.mark.parametrize("kind", ["file", "folder", "link", "link to nothing"])
+def test_what_is_no_socket_is_left_alone_and_named(new_milter, kind):
+    server = new_milter()
+    server.move_socket()
+    other = server.data / "other"
+    other.write_text("x")
+    if kind == "file":
+        server.socket.write_text("x")
+    elif kind == "folder":
+        server.socket.mkdir()
+    else:
+        server.socket.symlink_to(other if kind == "link" else "/nonexistent")
+    code, error = server.try_to_start()
+    assert code == 69 and f"no socket, move it away: {server.socket}" in error, error
+    assert os.path.lexists(server.socket) and other.read_text() == "x"
+
+
+@pytest.mark.parametrize("keyword, value, code, text", [
+    ("SocketGroup", "nobody-has-this-name", 69, "SocketGroup nobody-has-this-name: there is no such group, make it"),
+    ("PidFile", "/nonexistent/milter.pid", 78, "PidFile: /nonexistent/milter.pid: No such file or directory"),
+])
+def test_why_it_does_not_start_names_what_is_to_be_mended(new_milter, keyword, value, code, text):
+    server = new_milter()
+    server.move_socket()
+    server.set(keyword, value)
+    found, error = server.try_to_start()
+    assert (found, text in error) == (code, True), error
+    assert not server.socket.exists()
+
+
 # --- signals
 
 
