@@ -370,6 +370,32 @@ static bool fail(char *error, const char *what, const char *why)
     return false;
 }
 
+/* As of a file without one libunbound would not validate anything, and not say so. */
+static bool has_anchor(const char *path)
+{
+    FILE *file = fopen(path, "re");
+    char word[sizeof "DNSKEY"];
+    size_t len = 0;
+    bool is_comment = false, is_found = false;
+    for (int byte = 0; file != NULL && byte != EOF && !is_found;) {
+        byte = getc(file);
+        is_comment = byte != '\n' && (is_comment || byte == ';');
+        if (!is_comment && byte > ' ') {
+            if (len < sizeof word)
+                word[len] = (char)byte;
+            len++;
+            continue;
+        }
+        struct span type = {word, len < sizeof word ? len : 0};
+        is_found =
+            span_equal_nocase(type, SPAN_LITERAL("DS")) || span_equal_nocase(type, SPAN_LITERAL("DNSKEY"));
+        len = 0;
+    }
+    if (file != NULL)
+        (void)fclose(file); /* it was only read */
+    return is_found;
+}
+
 static bool configure(struct unbound_resolver *r, const struct resolver_options *options, char *error)
 {
     r->is_validating = options->trust_anchor_file != NULL;
@@ -384,6 +410,9 @@ static bool configure(struct unbound_resolver *r, const struct resolver_options 
                     ub_strerror(code));
     if (r->is_validating && access(options->trust_anchor_file, R_OK) != 0)
         return fail(error, options->trust_anchor_file, "cannot be read");
+    if (r->is_validating && !has_anchor(options->trust_anchor_file))
+        return fail(error, options->trust_anchor_file,
+                    "no trust anchor (DS, DNSKEY) in it; none turns validation off");
     if (r->is_validating)
         code = ub_ctx_add_ta_file(r->ctx, options->trust_anchor_file);
     if (code == 0)

@@ -307,6 +307,16 @@ static void test_bad_options(void)
     options.trust_anchor_file = path;
     tap_ok(resolver_new_unbound(&options, error) == NULL && error[0] != '\0', "bad anchor: %s", error);
     unlink(path);
+    static const char *const without[] = {"", "\n", "; . IN DS 20326 8 2 E06D\n", "  ; nothing\n\n;DNSKEY"};
+    for (size_t i = 0; i < ROWS(without); i++) {
+        char empty[] = "/tmp/test-anchor-XXXXXX";
+        if (!write_file(empty, without[i]))
+            abort();
+        options.trust_anchor_file = empty;
+        tap_ok(resolver_new_unbound(&options, error) == NULL && strstr(error, "no trust anchor") != NULL,
+               "file %zu without an anchor: %s", i, error);
+        unlink(empty);
+    }
 }
 
 int main(void)
