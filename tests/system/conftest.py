@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -16,6 +17,7 @@ from harness.milter_proxy import MilterProxy
 from harness.postfix import Postfix
 from harness.process import Folder
 
+TOP = Path(__file__).resolve().parents[2]
 _milters = itertools.count(1)
 
 
@@ -204,6 +206,16 @@ def running(new_milter):
     yield start
     for server in started:
         server.stop()
+
+
+@pytest.fixture(scope="session")
+def deb(tmp_path_factory):
+    """The folder with the Debian packages that contrib/package makes of this checkout."""
+    target = tmp_path_factory.mktemp("deb")
+    done = subprocess.run([TOP / "contrib/package", "deb", target], env={**os.environ, "DEB_BUILD_OPTIONS": "nocheck"}, umask=0o022,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", timeout=900, check=False)
+    assert done.returncode == 0, done.stdout[-4000:]
+    return target
 
 
 @pytest.fixture

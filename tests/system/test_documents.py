@@ -37,6 +37,9 @@ ELSEWHERE = {
     "contrib/run-tests": (".ci/run", "contrib/run-tests"),
     "contrib/run-interop": (".ci/run", "contrib/run-interop"),
     "contrib/container/try": (".ci/run", "contrib/container/try"),
+    "systemctl status acme-milter": ("tests/system/test_live_systemd.py", "systemctl status acme-milter"),
+    "systemctl stop acme-milter && systemctl enable --now acme-milter.socket":
+        ("tests/system/test_live_systemd.py", "systemctl stop acme-milter && systemctl enable --now acme-milter.socket"),
     "make tests/unit/test_mailbox": ("tests/unit/Makefile.inc", "tests/unit/test_mailbox"),
     "tests/unit/test_mailbox": ("tests/unit/Makefile.inc", "TESTS += $(UNIT_TESTS)"),
     "./acme-milter -t -D dns.txt reply.eml": ("doc/acme-milter.8", ".Dl acme-milter -t -D dns.txt reply.eml"),

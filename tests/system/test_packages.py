@@ -31,12 +31,6 @@ def folder(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def deb(folder):
-    run([TOP / "contrib/package", "deb", folder / "deb"], env={**os.environ, "DEB_BUILD_OPTIONS": "nocheck"}, umask=0o022)
-    return folder / "deb"
-
-
-@pytest.fixture(scope="module")
 def rpm(folder):
     run([TOP / "contrib/package", "rpm", folder / "rpm"], umask=0o077)
     return folder / "rpm"
