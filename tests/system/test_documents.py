@@ -55,7 +55,7 @@ NOT_RUN = {
     "acme-milter-conformance http://unix:/run/your/socket:/email-reply --new-challenge 'your-server new-challenge' --status 'your-server status'":
         "the server is the reader's; acme-milter-conformance(1) has it with ours",
 }
-PODMAN = "podman needs a base image from a registry; contrib/container/try builds and runs the same by buildah"
+PODMAN = "contrib/container/try runs it by podman, and builds the same images by buildah: that needs no registry"
 
 
 # --- the machine
@@ -194,7 +194,7 @@ def test_commands_are_found():
         documents.plain("x", "Then:\n\n    make install\n")
     with pytest.raises(AssertionError, match="not fenced"):
         documents.markdown("x", "Then:\n\n    make install\n")
-    assert [step.text for step in documents.plain("x", "    $ a \\\n        b    what it is\n\n  # c\n")] == ["a b", "c"]
+    assert [step.text for step in documents.plain("x", "    $ a \\\n        b \\\n        c    what it is\n\n  # d\n")] == ["a b c", "d"]
     assert len(documents.steps(TOP, "doc/operations.md")) > 40 and len(documents.steps(TOP, "README")) > 7
 
 

@@ -24,7 +24,7 @@ def joined(lines):
     for number, line in lines:
         start = start or number
         if line.endswith("\\"):
-            waiting += line[:-1].rstrip() + " "
+            waiting += (line[:-1].lstrip() if waiting else line[:-1]).rstrip() + " "
             continue
         yield start, (waiting + line.lstrip() if waiting else line)
         waiting, start = "", None
