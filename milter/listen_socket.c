@@ -230,6 +230,18 @@ bool listen_socket_open(struct listen_socket *l, const struct settings *s, const
     return true;
 }
 
+bool listen_socket_find(struct listen_socket *l, const struct settings *s)
+{
+    *l = (struct listen_socket){.descriptor = -1, .stand_in = -1};
+    if (strncmp(s->socket, systemd_prefix, strlen(systemd_prefix)) == 0)
+        return false;
+    if (strncmp(s->socket, "inet", 4) == 0)
+        find_inet_address(l, s);
+    else
+        (void)set_unix_address(l, strchr(s->socket, '/'));
+    return true;
+}
+
 /*
  * libmilter cannot stop taking connections and go on with those it has: after smfi_stop a mail whose next
  * piece has not come yet is forgotten. So another socket takes the place of the one it listens at. A socket

@@ -37,6 +37,9 @@ enum listen_socket_state {
 bool listen_socket_open(struct listen_socket *l, const struct settings *s, const struct service_manager *m,
                         const struct privileges *p, char why[static MILTER_GLUE_WHY_BYTES]) MUST_CHECK;
 
+/* Where it is, without opening it. False: only the service manager knows. */
+bool listen_socket_find(struct listen_socket *l, const struct settings *s) MUST_CHECK;
+
 /* Opens a milter session through it and ends it again: as far from one side of libmilter to the other as the
  * MTA's. */
 enum listen_socket_state listen_socket_probe(const struct listen_socket *l, int64_t timeout_ms);

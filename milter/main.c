@@ -14,6 +14,7 @@
 #include "milter_glue.h"
 #include "mta_check.h"
 #include "org_domain.h"
+#include "probe.h"
 #include "replay.h"
 #include "result_json.h"
 #include "test_mode.h"
@@ -24,6 +25,7 @@ enum action {
     ACTION_CHECK,
     ACTION_TEST,
     ACTION_FIND,
+    ACTION_PROBE,
     ACTION_VERIFY_LOG,
     ACTION_VERSION,
     ACTION_HELP,
@@ -45,6 +47,7 @@ enum {
     OPTION_REPLAY = 256,
     OPTION_EXPLAIN,
     OPTION_FIND,
+    OPTION_PROBE,
     OPTION_VERIFY_LOG,
     OPTION_PUBLIC_KEY,
     VERSION_MAX_BYTES = 256
@@ -64,6 +67,7 @@ static const struct option long_options[] = {
     {"replay", required_argument, NULL, OPTION_REPLAY},
     {"explain", no_argument, NULL, OPTION_EXPLAIN},
     {"find", required_argument, NULL, OPTION_FIND},
+    {"probe", no_argument, NULL, OPTION_PROBE},
     {"verify-log", no_argument, NULL, OPTION_VERIFY_LOG},
     {"public-key", required_argument, NULL, OPTION_PUBLIC_KEY},
     {"help", no_argument, NULL, 'h'},
@@ -77,6 +81,7 @@ static const char usage_text[] =
     "MESSAGE...\n"
     "       acme-milter -t [-c FILE] [--explain] --replay FOLDER\n"
     "       acme-milter [-c FILE] --find ID|QUEUE-ID|ADDRESS [LOG...]\n"
+    "       acme-milter [-c FILE] --probe\n"
     "       acme-milter --verify-log [--public-key FILE] LOG...\n"
     "       acme-milter -V\n"
     "\n"
@@ -93,6 +98,7 @@ static const char usage_text[] =
     "  -p, --post                   also post passing ones to the ACME server\n"
     "      --find WHAT              find replies in the evidence, and in LOGs moved away, by id, queue id or "
     "address\n"
+    "      --probe                  ask the milter at Socket whether it answers\n"
     "      --verify-log             verify the chain of evidence logs, the oldest first\n"
     "      --public-key FILE        and that each line is signed by this key\n"
     "  -V, --version                version, and the libraries in use\n"
@@ -152,6 +158,8 @@ static bool take_option(struct call *call, int option)
         return true;
     case OPTION_FIND:
         return set_action(call, ACTION_FIND);
+    case OPTION_PROBE:
+        return set_action(call, ACTION_PROBE);
     case OPTION_VERIFY_LOG:
         return set_action(call, ACTION_VERIFY_LOG);
     case OPTION_EXPLAIN:
@@ -173,6 +181,7 @@ static bool may_have_files(const struct call *call, bool has_files)
         return true;
     case ACTION_SERVE:
     case ACTION_CHECK:
+    case ACTION_PROBE:
     case ACTION_VERSION:
     case ACTION_HELP:
     case ACTION_USAGE:
@@ -270,6 +279,8 @@ static int run_configured(const struct call *call, char *const *files, int count
         return check_config(settings);
     if (call->action == ACTION_FIND)
         return find_run(settings, call->wanted, files, count);
+    if (call->action == ACTION_PROBE)
+        return probe_run(settings);
     if (call->action == ACTION_TEST)
         return test_mode_run(settings, &call->test, files, count);
     return daemon_run(settings, call->stays_in_foreground, environment);
@@ -324,6 +335,7 @@ int main(int argc, char **argv, char **environment)
     case ACTION_CHECK:
     case ACTION_TEST:
     case ACTION_FIND:
+    case ACTION_PROBE:
         break;
     }
     return run_configured(&call, argv + optind, argc - optind, environment);

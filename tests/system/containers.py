@@ -147,6 +147,10 @@ def run(stack, work):
     for name in ("milter", "mx"):
         podman("healthcheck", "run", name)
         check(True, f"{name} is healthy")
+    podman("kill", "-s", "STOP", "milter")
+    podman("healthcheck", "run", "milter", code=1)
+    check(True, "a milter that hangs is not")
+    podman("kill", "-s", "CONT", "milter")
     readme.do("podman kill")
     check(said("milter", "reloaded file="), "the milter has read its configuration again")
     stop_with_a_reply_under_way(readme, new_author())

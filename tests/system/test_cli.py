@@ -102,7 +102,7 @@ def test_version_names_the_libraries(option):
 
 
 @pytest.mark.parametrize("arguments", [["-Z"], ["--nonsense"], ["-n", "--nonsense"], ["-c"], ["-t"],
-                                       ["-D", "dns.txt"], ["-n", "-p"], ["-n", "-t", "-"], ["-V", "more"],
+                                       ["-D", "dns.txt"], ["-n", "-p"], ["-n", "-t", "-"], ["-V", "more"], ["--probe", "more"], ["--probe", "-t", "-"],
                                        ["-t", "--replay", "folder", "-r", "acme@ca.example"]])
 def test_unknown_or_incomplete_option_is_64(arguments):
     done = milter.run(*arguments)

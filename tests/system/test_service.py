@@ -5,6 +5,7 @@ import contextlib
 import os
 import pwd
 import select
+import shutil
 import signal
 import socket
 import subprocess
@@ -210,6 +211,42 @@ def test_watchdog_is_fed_only_while_libmilter_answers(mx, exchange, new_milter, 
         notify.wait("WATCHDOG")
         assert_judges(mx, exchange)
         assert mx.proxy.messages_to(CHALLENGE_ADDRESS)  # probes go to the socket itself
+
+
+def probe(server, *wrapper, program=None):
+    done = subprocess.run([*wrapper, program or milter.program(), "--probe", "-c", server.conf], stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True, timeout=60, check=False)
+    return done.returncode, done.stdout
+
+
+def test_probe_tells_whether_the_milter_answers(running, folder):
+    server = running()
+    assert probe(server) == (0, "")
+    program = folder.path / "acme-milter"  # where everybody reaches it
+    shutil.copy(milter.program(), program)
+    code, text = probe(server, "setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups", program=program)
+    assert code == 77 and "may not connect" in text
+    pid = server.process.pid
+    with threads.held(pid, [thread for thread in threads.of(pid) if thread != pid]):
+        assert probe(server) == (69, f"acme-milter: unix:{server.socket}: no milter answers\n")
+    assert probe(server) == (0, "")
+    assert server.stop() == 0
+    assert probe(server)[0] == 69
+
+
+def test_probe_of_sockets_that_are_no_files(new_milter):
+    server = new_milter()
+    server.set("Socket", f"inet:{free_port()}@127.0.0.1")
+    server.write_conf()
+    assert probe(server)[0] == 69
+    process = Process([milter.program(), "-f", "-c", server.conf], server.folder / "log")
+    try:
+        process.wait_until(lambda: probe(server) == (0, ""), "the milter answers")
+    finally:
+        assert process.stop() == 0
+    server.set("Socket", "fd:systemd")
+    server.write_conf()
+    assert probe(server) == (69, "acme-milter: fd:systemd: only systemd knows where that is\n")
 
 
 def test_watchdog_of_another_process_is_not_ours(running, notify):
