@@ -153,12 +153,15 @@ static void signature_facts(struct explain_page *p, const struct session_reply *
                             const struct auth_signature *g)
 {
     const char *dnssec = name_table_name(dnssec_status_names, (int)g->dnssec);
+    char name[2 * DOMAIN_MAX_BYTES + sizeof "._domainkey."], bits[32] = "";
     fields_row(p, g->signed_fields);
     date_row(p, g);
-    explain_page_format(p, "key", "%s._domainkey.%s, %u bits, DNSSEC: %s", g->selector, g->domain.name,
-                        g->key_bits, dnssec != NULL ? dnssec : "unknown");
-    char name[2 * DOMAIN_MAX_BYTES + sizeof "._domainkey."];
+    if (g->selector[0] == '\0')
+        return;
     (void)snprintf(name, sizeof name, "%s._domainkey.%s", g->selector, g->domain.name);
+    if (g->key_bits > 0)
+        (void)snprintf(bits, sizeof bits, ", %u bits", g->key_bits);
+    explain_page_format(p, "key", "%s%s, DNSSEC: %s", name, bits, dnssec != NULL ? dnssec : "unknown");
     dns_rows(p, r, name, false);
 }
 
@@ -358,6 +361,8 @@ static void outcome_step(struct explain_page *p, const struct session *s, const 
         session_report_map_answer(options->recorded, &then);
     if (options->recorded != NULL || answer->attempts > 0 || answer->detail[0] != '\0')
         server_row(p, answer);
+    else if (s->runtime->settings->mode == SETTINGS_MODE_SHADOW)
+        explain_page_row(p, "ACME server", SPAN_LITERAL("not asked: Mode shadow, nothing is posted"));
     else if (settings_endpoint_is_none(s->runtime->settings, s->reply->challenge->endpoint))
         explain_page_row(p, "ACME server", SPAN_LITERAL("not asked: Endpoint none, it reads the mailbox"));
     else if (session_verdict(s) == VERDICT_PASS)

@@ -4,7 +4,13 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-enum { LABEL_COLUMNS = 20, VALUE_COLUMNS = 90 };
+enum { LABEL_COLUMNS = 24, VALUE_COLUMNS = 90 };
+
+/* The longest labels are these, and a blank stands behind each. */
+#define FINDING(id, name, ...)                                                                               \
+    _Static_assert(sizeof(name) <= LABEL_COLUMNS, "the name of a finding is wider than its column");
+#include "findings.def"
+#undef FINDING
 
 static const char *const tones[] = {
     [EXPLAIN_PAGE_TONE_PLAIN] = "",          [EXPLAIN_PAGE_TONE_STRONG] = "\x1b[1m",
@@ -51,6 +57,7 @@ static void append_row(struct explain_page *p, const char *label, enum explain_p
     struct strbuf clean;
     strbuf_init(&clean, EXPLAIN_PAGE_VALUE_MAX_BYTES);
     append_clean(&clean, span_trim(value));
+    bool is_cut = clean.error == STRBUF_ERROR_LIMIT;
     if (clean.error == STRBUF_ERROR_MEMORY)
         p->out->error = STRBUF_ERROR_MEMORY;
     struct span text = strbuf_view(&clean);
@@ -59,8 +66,8 @@ static void append_row(struct explain_page *p, const char *label, enum explain_p
         size_t end = line_end(text, from);
         (void)strbuf_append_format(p->out, "   %-*s", LABEL_COLUMNS, from == 0 ? label : "");
         append_toned(p, tone, span_slice(text, from, end));
-        (void)strbuf_append_byte(p->out, '\n');
         from = end + 1;
+        (void)strbuf_append_string(p->out, from < text.len || !is_cut ? "\n" : " [cut]\n");
     } while (from < text.len);
     strbuf_clear(&clean);
 }

@@ -27,7 +27,8 @@ def rows(text, step):
     part = re.search(rf"^\d+\. {re.escape(step)}\n((?:   .*\n)+)", text, re.M).group(1)
     found = []
     for line in part.splitlines():
-        label, value = line[3:23].strip(), line[23:]
+        assert line[2] == line[26] == " ", line
+        label, value = line[3:27].strip(), line[27:]
         if label or not found:
             found.append([label, value])
         else:
@@ -187,6 +188,38 @@ def test_what_a_record_that_comes_to_another_verdict_was_told_is_not_known(mx, e
     assert done.returncode == 1 and b"the recorded verdict is pass" in done.stderr
     assert "What the sender was told" not in text
     assert row(text, "What the sender is told", "SMTP answer").startswith("550 ")
+
+
+def test_every_finding_has_a_blank_behind_it(conf, dns, message):
+    """Of a name of 20 letters, too; rows() looks at the column."""
+    _, text = explain(conf(), dns(), message())
+    assert ("dkim-coverage-should", "note") in rows(text, STEPS[6])
+
+
+@pytest.mark.parametrize("sign, verdict", [(True, "pass"), (False, "reject")])
+def test_shadow_mode_is_told(conf, dns, message, sign, verdict):
+    _, text = explain(conf("Mode shadow"), dns(), "--post", message(sign=sign))
+    told = dict(rows(text, "What the sender is told"))
+    assert row(text, STEPS[7], "verdict") == verdict
+    assert told["ACME server"] == "not asked: Mode shadow, nothing is posted" and told["SMTP answer"].startswith("250: taken")
+    assert ("is not told that this one is refused" in told["the sender has to"]) == (not sign)
+
+
+def test_values_that_are_cut_say_so(conf, dns, message):
+    _, text = explain(conf(), dns(), message(Subject="ACME: " + TOKEN + " x" * 4000, sign=False))
+    assert row(text, STEPS[1], "Subject").endswith(" [cut]")
+    assert text.count("[cut]") == 1
+
+
+def test_a_signature_that_cannot_be_read_has_no_key(conf, dns, tmp_path):
+    file = tmp_path / "bad.eml"
+    field = f"DKIM-Signature: v=1; a=rsa-sha256; d={DOMAIN}; s=a..b; h=from:subject; bh=AAAA; b=AAAA\r\n"
+    file.write_bytes(field.encode() + mail.reply(CHALLENGE, DIGEST).bytes())
+    _, text = explain(conf(), dns(), file)
+    found = dict(rows(text, STEPS[4]))
+    assert "malformed s=" in found["signature"] and "key" not in found
+    _, text = explain(conf(), dns(key="# none"), tmp_path / file)
+    assert "0 bits" not in text
 
 
 def test_a_mail_that_is_too_large_is_told_from_one_without_a_digest(conf, dns, tmp_path):
