@@ -286,11 +286,12 @@ static int run_configured(const struct call *call, char *const *files, int count
     return daemon_run(settings, call->stays_in_foreground, environment);
 }
 
-/* https://no-color.org: set, to whatever but nothing. */
+/* https://no-color.org: set, to whatever but nothing. TERM=dumb: as in an editor's shell. */
 static bool wants_colour(char *const *environment)
 {
     for (; *environment != NULL; environment++)
-        if (strncmp(*environment, "NO_COLOR=", 9) == 0 && (*environment)[9] != '\0')
+        if ((strncmp(*environment, "NO_COLOR=", 9) == 0 && (*environment)[9] != '\0') ||
+            strcmp(*environment, "TERM=dumb") == 0)
             return false;
     return isatty(STDOUT_FILENO) == 1;
 }

@@ -138,8 +138,9 @@ def on_a_terminal(*arguments, **environment):
 
 def test_colour_only_on_a_terminal_that_wants_it(conf, dns, message):
     arguments = ("-t", "--explain", "-c", conf(), "-D", dns(), message())
-    assert b"\x1b[" in on_a_terminal(*arguments, NO_COLOR="")
-    assert b"\x1b[" not in on_a_terminal(*arguments, NO_COLOR="1")
+    assert b"\x1b[" in on_a_terminal(*arguments, NO_COLOR="", TERM="xterm")
+    assert b"\x1b[" not in on_a_terminal(*arguments, NO_COLOR="1", TERM="xterm")
+    assert b"\x1b[" not in on_a_terminal(*arguments, NO_COLOR="", TERM="dumb")
     assert b"\x1b" not in milter.run(*arguments).stdout
 
 
