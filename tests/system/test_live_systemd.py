@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import smtp, threads
+from harness import documents, smtp, threads
 from harness.acme import AcmeServer, digest_of
 from harness.booted import Booted, NotAllowed
 from harness.dns import BOGUS, SIGNED, UNSIGNED, DnsServer
@@ -21,12 +21,13 @@ from harness.hosts import Hosts
 from harness.process import wait_for
 from harness.replies import good_reply
 
-from conftest import CA_DOMAIN, CHALLENGE_ADDRESS, Exchange
+from conftest import CA_DOMAIN, CHALLENGE_ADDRESS, TOP, Exchange
 
 HOST = "live"
 PACKAGES = "/srv/packages"
 PLACE = "/var/spool/postfix/acme-milter"
 CONF = "/etc/acme-milter.conf"
+README = "contrib/debian/README.Debian"
 OVERRIDES = "/etc/systemd/system/acme-milter.service.d"
 POSTFIX = {"mydestination": "", "inet_protocols": "ipv4", "disable_dns_lookups": "yes", "smtpd_peername_lookup": "no",
            "virtual_mailbox_domains": CA_DOMAIN, "virtual_mailbox_maps": "static:unused", "virtual_transport": "discard:",
@@ -56,10 +57,6 @@ class Host(Booted):
     def main_pid(self):
         return int(self.service("MainPID")["MainPID"])
 
-    def set(self, text):
-        """The configuration: the package's sample, and these lines."""
-        self.write(CONF, self.run("cat /usr/share/doc/acme-milter/examples/acme-milter.conf.sample 2>/dev/null; true") + text)
-
     def override(self, text, unit="service"):
         """A drop-in; none for no text."""
         self.write(f"/run/systemd/system/acme-milter.{unit}.d/test.conf", text)
@@ -82,17 +79,20 @@ class Site:
         self.attached = self.settings + f"Socket unix:{PLACE}/milter.sock\n"
 
     def set_up(self):
-        """As README.Debian says."""
-        host = self.host
+        """The commands of README.Debian, and the files that it shows."""
+        host, readme = self.host, " ".join((TOP / README).read_text().split())
         host.install()
         os.chown(self.acme.socket, 0, int(host.run("id -g acme-milter")))
         host.run("install -d -o acme-milter -g acme-milter -m 0750 /var/lib/acme-milter/evidence")
-        host.run(f"install -d -o acme-milter -g postfix -m 2750 {PLACE}")
+        assert f"[Service] SupplementaryGroups=postfix ReadWritePaths={PLACE}" in readme
         host.write(f"{OVERRIDES}/postfix.conf", f"[Service]\nSupplementaryGroups=postfix\nReadWritePaths={PLACE}\n")
+        assert f"Socket unix:{PLACE}/milter.sock SocketGroup postfix" in readme
         host.write(CONF, self.attached)
+        assert f"smtpd_milters = {POSTFIX['smtpd_milters']} milter_default_action = {POSTFIX['milter_default_action']}" in readme
         host.run("postconf -e " + " ".join(f"'{name}={value}'" for name, value in POSTFIX.items()))
-        host.run("acme-milter -n")
-        host.run("systemctl daemon-reload && systemctl enable --now acme-milter && systemctl reload postfix")
+        host.run("systemctl daemon-reload")  # as systemctl edit does
+        said = {step.text: host.run(step.text) for step in documents.steps(TOP, README)}
+        assert "systemctl enable --now acme-milter" in said and "hint:" not in said["acme-milter -n"], said
 
     def new_exchange(self):
         author = "alice@" + SIGNED

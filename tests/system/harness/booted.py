@@ -100,7 +100,7 @@ class Booted:
     def _wait_for_systemd(self):
         wait_for(lambda: not self.process.running() or self._is_set_up(), "the namespaces are there")
         if not self.process.running():
-            raise NotAllowed(self.process.text().strip())
+            raise NotAllowed(self.process.text().strip().partition("\n")[0])
         self.process.wait_until(lambda: self.try_to_run("systemctl is-system-running")[1].strip() in ("running", "degraded"),
                                 "systemd has booted", 60)
         assert self.try_to_run("systemctl --failed --no-legend") == (0, "")
