@@ -72,6 +72,7 @@ static void catch_signals(void)
     (void)sigaction(SIGINT, &action, NULL);
     action.sa_handler = SIG_IGN;
     (void)sigaction(SIGPIPE, &action, NULL);
+    (void)sigaction(SIGXFSZ, &action, NULL); /* a file that may not grow is as a full disk */
 }
 
 /* As process 1 of a container we are given the children that others left behind; ignored, none stays. */

@@ -29,6 +29,7 @@ enum {
     ANSWER_MAX_BYTES = 65535,
     CONFIG_MAX_BYTES = 4096,
     CONFIG_PATH_BYTES = 32,
+    START_MS = 10000,
 };
 
 struct unbound_resolver {
@@ -39,6 +40,8 @@ struct unbound_resolver {
     int stop_pipe[2];
     bool has_pump;
     bool is_validating;
+    bool is_started;
+    bool has_answered; /* its thread lives */
 };
 
 struct unbound_question {
@@ -247,7 +250,8 @@ static void unbound_free(struct resolver *base)
         while (written < 0 && errno == EINTR);
         pthread_join(r->pump, NULL);
     }
-    ub_ctx_delete(r->ctx);
+    if (!r->is_started || r->has_answered) /* else it is lost */
+        ub_ctx_delete(r->ctx);
     for (int i = 0; i < 2; i++)
         if (r->stop_pipe[i] >= 0)
             close(r->stop_pipe[i]);
@@ -352,16 +356,42 @@ static int remove_zones(struct ub_ctx *ctx, const struct resolver_options *optio
 
 static void on_first_answer(void *arg, int error, struct ub_result *result)
 {
-    (void)arg;
+    struct unbound_resolver *r = arg;
     (void)error;
+    r->has_answered = true;
     ub_resolve_free(result);
 }
 
-/* A question that libunbound answers itself: it reads its files and starts its thread for it. */
+static void *do_nothing(void *context)
+{
+    return context;
+}
+
+static bool has_thread_to_spare(void)
+{
+    pthread_t thread;
+    return pthread_create(&thread, NULL, do_nothing, NULL) == 0 && pthread_join(thread, NULL) == 0;
+}
+
+/*
+ * A question that libunbound answers itself: it reads its files and starts its thread for it. It does not
+ * notice where that thread is refused to it: then it answers nothing, and ub_ctx_delete crashes.
+ */
 static int start_library(struct unbound_resolver *r)
 {
+    if (!has_thread_to_spare())
+        return UB_FORKFAIL;
+    struct pollfd answer = {.fd = ub_fd(r->ctx), .events = POLLIN};
+    struct deadline deadline = deadline_in(START_MS);
     int async_id = 0;
-    return ub_resolve_async(r->ctx, "localhost", TYPE_TXT, CLASS_IN, NULL, on_first_answer, &async_id);
+    int code = ub_resolve_async(r->ctx, "localhost", TYPE_TXT, CLASS_IN, r, on_first_answer, &async_id);
+    r->is_started = code == 0;
+    while (code == 0 && !r->has_answered) {
+        if (poll(&answer, 1, (int)deadline_left_ms(deadline)) != 1)
+            return UB_INITFAIL;
+        code = ub_process(r->ctx);
+    }
+    return code;
 }
 
 static bool fail(char *error, const char *what, const char *why)

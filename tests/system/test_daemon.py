@@ -270,6 +270,28 @@ def test_why_it_does_not_start_names_what_is_to_be_mended(new_milter, keyword, v
     assert not server.socket.exists()
 
 
+# --- limits of the system
+
+
+def small_files():
+    resource.setrlimit(resource.RLIMIT_FSIZE, (64 * 1024, resource.RLIM_INFINITY))
+
+
+def test_a_file_that_may_not_grow_puts_a_reply_off(mx, exchange, new_milter):
+    """As a full disk does; by itself SIGXFSZ would end the milter (systemd: LimitFSIZE=)."""
+    server = new_milter(("LogLevel", "error"))
+    folder = server.data / "evidence"
+    folder.mkdir()
+    os.chown(folder, *pwd.getpwnam(milter.USER)[2:4])
+    server.set("EvidenceDirectory", folder)
+    server.popen = {"preexec_fn": small_files}
+    with mx.with_milter(server):
+        long = exchange.sign(good_reply(exchange).bytes() + b"x" * 70 + 2000 * b"\r\nand one more line of a long signature")
+        answer = mx.send(exchange, long)
+        assert (answer.code, answer.enhanced) == (451, "4.3.1")
+        assert_judges(mx, exchange)
+
+
 # --- signals
 
 
