@@ -4,9 +4,11 @@ changed since. Hashes and signatures are checked by Python as well, from what th
 import hashlib
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
+from pathlib import Path
 
 import pytest
 from jwcrypto import jwk, jws
@@ -203,6 +205,19 @@ def test_signed_lines_are_jws_of_the_result_and_sign_the_chain(signed_log, key):
     other.write_bytes(jwk.JWK.generate(kty="OKP", crv="Ed25519").export_to_pem(private_key=False))
     code, _, errors = verify("--public-key", other, log)
     assert code == 1 and errors.count("not signed by this key") == 3
+
+
+def test_the_filter_of_the_operations_page_reads_signed_lines_too(mx, new_exchange, logging, signed_log):
+    page = (Path(__file__).resolve().parents[2] / "doc/operations.md").read_text()
+    (program,) = re.findall(r"^jq '(.*)' /var/lib/acme-milter/results.jsonl$", page, re.M)
+    server, log = logging
+    server.set("EvidenceKeyFile", "none")
+    with mx.with_milter(server):
+        refuse(mx, new_exchange)  # a fourth line, which is not signed
+    author = new_exchange().author
+    found = subprocess.run(["jq", "-c", program.replace("ADDRESS", author), log], check=True, stdout=subprocess.PIPE, text=True).stdout
+    assert [json.loads(line)["from"] for line in found.splitlines()] == [author] * 4
+    assert subprocess.run(["jq", "-c", program, log], check=True, stdout=subprocess.PIPE, text=True).stdout == ""
 
 
 def test_signature_finds_what_a_chain_made_anew_hides(signed_log):
