@@ -37,7 +37,7 @@ static const struct name_table_row format_names[] = {
 static bool is_port(struct span text)
 {
     int64_t port;
-    return settings_value_read_digits(&text, &port) && text.len == 0 && port <= 65535;
+    return settings_value_read_digits(&text, &port) && text.len == 0 && port > 0 && port <= 65535;
 }
 
 /* "systemd", or "systemd:" and the name that the service manager knows the socket by. */

@@ -30,7 +30,8 @@ bool test_mode_read_file(const char *path, struct strbuf *out)
     bool ok = file != NULL && read_stream(file, out);
     if (!ok)
         complaint_print(path, out->error == STRBUF_ERROR_LIMIT ? "too large to be read whole"
-                                                               : strerrordesc_np(errno));
+                              : errno == EISDIR ? "a folder (one of the evidence goes with --replay)"
+                                                : strerrordesc_np(errno));
     if (file != NULL && !is_stdin)
         fclose(file);
     return ok;

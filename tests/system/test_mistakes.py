@@ -88,7 +88,7 @@ def test_output_that_is_lost_is_no_success(conf, dns, message, tmp_path, command
 def test_why_a_file_cannot_be_read_is_told(conf, dns, tmp_path):
     loop = tmp_path / "loop"
     loop.symlink_to(loop)
-    for path, why in ((loop, "Too many levels of symbolic links"), (tmp_path, "Is a directory"),
+    for path, why in ((loop, "Too many levels of symbolic links"), (tmp_path, "a folder (one of the evidence goes with --replay)"),
                       (tmp_path / "none", "No such file or directory")):
         code, results, error = judge(conf(), dns(), path)
         assert (code, results, error) == (66, [], f"acme-milter: {path}: {why}\n")

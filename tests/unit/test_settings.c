@@ -74,6 +74,8 @@ static const struct {
      ":2: Socket: unix:PATH (absolute), inet:PORT@HOST, inet6:PORT@HOST or fd:systemd[:NAME] is needed"},
     {"a descriptor by its number", GOOD "Socket fd:3\n",
      ":2: Socket: unix:PATH (absolute), inet:PORT@HOST, inet6:PORT@HOST or fd:systemd[:NAME] is needed"},
+    {"inet with a port that no MTA could know", GOOD "Socket inet:0@127.0.0.1\n",
+     ":2: Socket: unix:PATH (absolute), inet:PORT@HOST, inet6:PORT@HOST or fd:systemd[:NAME] is needed"},
     {"inet with a name for a port", GOOD "Socket inet:smtp@127.0.0.1\n",
      ":2: Socket: unix:PATH (absolute), inet:PORT@HOST, inet6:PORT@HOST or fd:systemd[:NAME] is needed"},
     {"a finding", GOOD "OnFinding dmarc-none reject\n", NULL},
