@@ -302,7 +302,8 @@ def running(new_site, new_exchange, acme_server):
     site.machine.run("openssl req -x509 -newkey ed25519 -nodes -days 365 -subj /CN=mx -out /etc/acme-milter.crt -keyout /etc/acme-milter.crt.key")
     reader.read("doc/operations.md")
     # "Give the ACME server the new public key before": the document's file is there only now.
-    shutil.copy(site.machine.path("/var/lib/acme-milter/evidence-key.pub"), acme_server.folder / "documents.pub")
+    (public,) = site.machine.path("/var/lib/acme-milter").glob("evidence-key-*.pub")
+    shutil.copy(public, acme_server.folder / "documents.pub")
     acme_server.stop()
     acme_server.start("--evidence-key", acme_server.folder / "documents.pub")
     yield reader
