@@ -9,11 +9,12 @@
 #include "complaint.h"
 #include "evidence_log.h"
 
-enum { VERIFY_LOG_BROKEN = 1, FAULTS_TOLD_MAX = 1000, ERROR_BYTES = 512 };
+enum { VERIFY_LOG_BROKEN = 1, FAULTS_TOLD_MAX = 1000, ERROR_BYTES = 512, NAME_MAX_BYTES = 4 * 4096 };
 
 /* What a report needs. */
 struct place {
     const char *file;
+    char name[NAME_MAX_BYTES]; /* the file's, in printable ASCII: its folder is not root's */
     unsigned told;
 };
 
@@ -21,7 +22,7 @@ static void report(void *context, uint64_t line, const char *what)
 {
     struct place *place = context;
     if (place->told < FAULTS_TOLD_MAX)
-        (void)fprintf(stderr, "%s:%" PRIu64 ": %s\n", place->file, line, what);
+        (void)fprintf(stderr, "%s:%" PRIu64 ": %s\n", place->name, line, what);
     else if (place->told == FAULTS_TOLD_MAX)
         complaint_print(place->file, "more faults follow");
     place->told += place->told <= FAULTS_TOLD_MAX ? 1 : 0;
@@ -37,9 +38,9 @@ static const char *beginning(const char *hash)
     return strcmp(hash, EVIDENCE_LOG_START) == 0 ? "start" : known(hash);
 }
 
-static void print_file(const struct evidence_log_check *check, const char *file, uint64_t faults)
+static void print_file(const struct evidence_log_check *check, const char *name, uint64_t faults)
 {
-    printf("%s: lines=%" PRIu64 " faults=%" PRIu64 " previous=%s last=%s\n", file, check->lines, faults,
+    printf("%s: lines=%" PRIu64 " faults=%" PRIu64 " previous=%s last=%s\n", name, check->lines, faults,
            beginning(check->first), known(check->last));
 }
 
@@ -47,12 +48,13 @@ static enum outcome check_file(struct evidence_log_check *check, const char *fil
 {
     struct place place = {.file = file};
     uint64_t before = check->faults;
+    span_copy_escaped(span_from_string(file), place.name, sizeof place.name);
     FILE *stream = strcmp(file, "-") == 0 ? stdin : fopen(file, "re");
     check->context = &place;
     check->report = report;
     enum outcome outcome = stream != NULL ? evidence_log_verify(check, stream) : OUTCOME_TEMPORARY;
     if (outcome == OUTCOME_OK) {
-        print_file(check, file, check->faults - before);
+        print_file(check, place.name, check->faults - before);
     } else {
         complaint_print(file, outcome == OUTCOME_INTERNAL ? "out of memory" : strerrordesc_np(errno));
         /* Nothing can be said of what follows it. */

@@ -74,6 +74,16 @@ def test_configuration_without_an_end_takes_no_memory(tmp_path, name):
     assert usage.ru_maxrss < 200 * 1024
 
 
+def test_names_in_a_folder_of_the_milters_user_move_no_terminal_of_root(conf, tmp_path):
+    """As --verify-log and --find say them: of a whole log, one with a fault, and of evidence."""
+    name = tmp_path / "a\x1b]0;b\x07\u009b"
+    name.write_text("{}\n")
+    for arguments in (["--verify-log", name], ["-c", conf(f"EvidenceLog {tmp_path}/none"), "--find", "x", name]):
+        done = milter.run(*arguments)
+        assert re.fullmatch(rb"[ -~\n]+", done.stdout + done.stderr), done
+        assert rb"a\x1b]0;b\x07\xc2\x9b: " in done.stdout + done.stderr
+
+
 @pytest.mark.parametrize("command", ["-t", "--explain", "-n", "-V", "--help", "--verify-log"])
 @pytest.mark.parametrize("output", [">/dev/full", ">&-", "<&- >&-", "<&- >&- 2>&-"])
 def test_output_that_is_lost_is_no_success(conf, dns, message, tmp_path, command, output):
