@@ -153,17 +153,20 @@ static bool take_over(struct listen_socket *l, const struct settings *s, const s
     return milter_glue_listen(connection, false, why);
 }
 
-/* Only for the probe: libmilter reads the same text by itself. */
+/* Only for the probe: libmilter reads the same text by itself. It takes brackets around the host. */
 static void find_inet_address(struct listen_socket *l, const struct settings *s)
 {
     struct span text = span_from_string(s->socket);
     size_t colon = span_find_byte(text, 0, ':'), sign = span_find_byte(text, 0, '@');
-    char port[16];
+    char port[16], host[NI_MAXHOST];
     const struct addrinfo hints = {.ai_family = s->socket[4] == '6' ? AF_INET6 : AF_INET,
                                    .ai_socktype = SOCK_STREAM};
     struct addrinfo *found = NULL;
     (void)snprintf(port, sizeof port, "%.*s", (int)(sign - colon - 1), s->socket + colon + 1);
-    if (getaddrinfo(s->socket + sign + 1, port, &hints, &found) != 0)
+    bool has_brackets = text.data[sign + 1] == '[' && text.data[text.len - 1] == ']';
+    struct span bare = span_slice(text, sign + 1 + has_brackets, text.len - has_brackets);
+    int len = snprintf(host, sizeof host, "%.*s", (int)bare.len, bare.data);
+    if (len < 0 || (size_t)len >= sizeof host || getaddrinfo(host, port, &hints, &found) != 0)
         return;
     memcpy(&l->address, found->ai_addr, found->ai_addrlen);
     l->address_len = found->ai_addrlen;

@@ -234,9 +234,10 @@ def test_probe_tells_whether_the_milter_answers(running, folder):
     assert probe(server)[0] == 69
 
 
-def test_probe_of_sockets_that_are_no_files(new_milter):
+@pytest.mark.parametrize("kind, host", [("inet", "127.0.0.1"), ("inet6", "::1"), ("inet6", "[::1]"), ("inet", "localhost")])
+def test_probe_of_sockets_that_are_no_files(new_milter, kind, host):
     server = new_milter()
-    server.set("Socket", f"inet:{free_port()}@127.0.0.1")
+    server.set("Socket", f"{kind}:{free_port()}@{host}")
     server.write_conf()
     assert probe(server)[0] == 69
     process = Process([milter.program(), "-f", "-c", server.conf], server.folder / "log")
