@@ -177,16 +177,19 @@ static sfsistat on_envelope_recipient(SMFICTX *ctx, char **argv)
     return go_on(c, SMFIP_NR_RCPT);
 }
 
-/* An SMTP answer of ours. A percent sign is a format to some MTAs. */
+/* An SMTP answer of ours. To Sendmail it is a format, and Postfix takes it so too: % goes out twice. */
 static sfsistat answer(SMFICTX *ctx, struct session_outcome *o, sfsistat status)
 {
     char code[16];
-    char text[SESSION_TEXT_MAX_BYTES + 1];
+    char text[2 * SESSION_TEXT_MAX_BYTES + 1]; /* smfi_setreply takes 980 */
+    size_t len = 0;
     (void)snprintf(code, sizeof code, "%03d", o->code);
-    (void)snprintf(text, sizeof text, "%s", o->text);
-    for (char *p = text; *p != '\0'; p++)
-        if (*p == '%' || byte_is_control(*p) || (unsigned char)*p > 0x7e)
-            *p = '?';
+    for (const char *p = o->text; *p != '\0'; p++) {
+        text[len++] = byte_is_control(*p) || (unsigned char)*p > 0x7e ? '?' : *p;
+        if (*p == '%')
+            text[len++] = '%';
+    }
+    text[len] = '\0';
     if (smfi_setreply(ctx, code, o->enhanced, text) != MI_SUCCESS)
         log_write(LOG_LEVEL_ERROR, "internal reason=smfi_setreply code=%d", o->code);
     return status;

@@ -45,6 +45,13 @@ class BehindEachMta:
         assert mx.delivered(exchange) == []
         assert_not_posted(mx, exchange)
 
+    def test_detail_of_the_acme_server_keeps_its_percent_signs(self, mx, exchange, canned):
+        detail = "Ask at https://ca.acme-lab.net/a%20b: 100% sure %d %s %%"
+        canned("410:" + detail)
+        answer = mx.send(exchange, exchange.sign(good_reply(exchange)))
+        assert (answer.code, answer.enhanced) == (550, "5.7.1"), str(answer)
+        assert answer.text.endswith(detail), str(answer)
+
     def test_mails_of_one_connection_are_strangers_to_each_other(self, mx, new_exchange):
         connection = smtp.connect(mx.mta.port)
         try:
