@@ -6,11 +6,12 @@
 #include "base64.h"
 #include "encoded_word.h"
 
-enum { TOKEN_MIN_BYTES = 8, TOKEN_SURE_BYTES = 22, BITS_PER_CHARACTER = 6 };
+enum { TOKEN_MIN_BYTES = 2, TOKEN_WORD_BYTES = 8, TOKEN_SURE_BYTES = 22, BITS_PER_CHARACTER = 6 };
 
 /* What stands behind a label. */
 enum find {
     FIND_NOTHING = 0,
+    FIND_WORD, /* a token so short that it may be a word of the sender's */
     FIND_TOKEN,
     FIND_TOKEN_AND_MORE, /* 128 bits or more, and then, or with 8-bit blanks in it, something else */
 };
@@ -39,6 +40,13 @@ static bool is_padding_right(size_t characters, size_t padding)
     return padding == 0 || (padding <= 2 && (characters + padding) % 4 == 0);
 }
 
+static enum find judge_length(bool is_token, size_t characters)
+{
+    if (is_token && characters >= TOKEN_MIN_BYTES)
+        return characters >= TOKEN_WORD_BYTES ? FIND_TOKEN : FIND_WORD;
+    return characters >= TOKEN_SURE_BYTES ? FIND_TOKEN_AND_MORE : FIND_NOTHING;
+}
+
 /*
  * The text behind a label, white space removed, must be a token and nothing else: white space inside the
  * token is ignored (RFC 8823 section 3.1 (1)), so that nothing behind it could be told from it.
@@ -63,40 +71,64 @@ static enum find read_token(struct span text, struct reply_subject *out)
     out->token[len] = '\0';
     size_t characters = strcspn(out->token, "=");
     out->token_bits = (unsigned)(characters * BITS_PER_CHARACTER / 8 * 8);
-    if (is_whole && characters >= TOKEN_MIN_BYTES && is_padding_right(characters, padding))
-        return FIND_TOKEN;
-    return characters >= TOKEN_SURE_BYTES ? FIND_TOKEN_AND_MORE : FIND_NOTHING;
+    return judge_length(is_whole && is_padding_right(characters, padding), characters);
+}
+
+/* What was found behind the labels so far. */
+struct labels {
+    struct reply_subject token;
+    struct reply_subject word;
+    char other[REPLY_TOKEN_MAX_BYTES + 1]; /* with more behind */
+    bool are_words_different;
+};
+
+/* False: another token than one before. */
+static bool add_label(struct labels *labels, const struct reply_subject *one, enum find find)
+{
+    if (find == FIND_NOTHING)
+        return true;
+    if (find == FIND_WORD) {
+        labels->are_words_different =
+            labels->are_words_different ||
+            (labels->word.token[0] != '\0' && strcmp(one->token, labels->word.token) != 0);
+        labels->word = *one;
+        return true;
+    }
+    const char *earlier = labels->other[0] != '\0' ? labels->other : labels->token.token;
+    if (earlier[0] != '\0' && strcmp(one->token, earlier) != 0)
+        return false;
+    if (find == FIND_TOKEN)
+        labels->token = *one;
+    else
+        memcpy(labels->other, one->token, sizeof labels->other);
+    return true;
 }
 
 /*
  * Looks at every label: the last that is followed by a token counts, and all that are must agree. A token
- * with more behind it counts for nothing, but another reader might take it.
+ * with more behind it counts for nothing, but another reader might take it. A word counts where nothing
+ * longer stands behind any label.
  */
 static enum outcome read_labels(struct span text, struct reply_subject *out, const char **why)
 {
-    struct reply_subject found = {.token = ""};
-    char other[REPLY_TOKEN_MAX_BYTES + 1] = "";
-    for (size_t at = find_label(text, 0); at < text.len; at = find_label(text, at + 1)) {
+    struct labels labels = {.are_words_different = false};
+    bool is_one = true;
+    for (size_t at = find_label(text, 0); at < text.len && is_one; at = find_label(text, at + 1)) {
         size_t from = at + strlen("ACME:");
         struct reply_subject one = {.token = ""};
         enum find find = read_token(span_slice(text, from, find_label(text, from)), &one);
-        if (find == FIND_NOTHING)
-            continue;
-        const char *earlier = other[0] != '\0' ? other : found.token;
-        if (earlier[0] != '\0' && strcmp(one.token, earlier) != 0) {
-            *why = "several ACME: labels with different tokens";
-            return OUTCOME_BROKEN_INPUT;
-        }
-        if (find == FIND_TOKEN)
-            found = one;
-        else
-            memcpy(other, one.token, sizeof other);
+        is_one = add_label(&labels, &one, find);
     }
+    bool is_word = labels.token.token[0] == '\0' && labels.other[0] == '\0';
+    struct reply_subject *found = is_word ? &labels.word : &labels.token;
+    *why = "several ACME: labels with different tokens";
+    if (!is_one || (is_word && labels.are_words_different))
+        return OUTCOME_BROKEN_INPUT;
     *why = no_token;
-    if (found.token[0] == '\0')
+    if (found->token[0] == '\0')
         return OUTCOME_ABSENT;
-    found.has_foreign_charset = out->has_foreign_charset;
-    *out = found;
+    found->has_foreign_charset = out->has_foreign_charset;
+    *out = *found;
     return OUTCOME_OK;
 }
 

@@ -56,7 +56,12 @@ static const struct {
     {"J3 a label without a token behind", " ACME: " TOKEN " ACME:", TOKEN, OUTCOME_OK},
     {"NO-BREAK SPACE is no white space", " ACME: LgYemJLy3F1LDkiJ\xc2\xa0rdIGbEzyFJyOyf6v", NULL,
      OUTCOME_ABSENT},
-    {"very short", " ACME: abcdefg", NULL, OUTCOME_ABSENT},
+    {"very short", " ACME: abcdefg", "abcdefg", OUTCOME_OK},
+    {"J3 a word behind a label before", " ACME: please ACME: " TOKEN, TOKEN, OUTCOME_OK},
+    {"J3 a word behind a label behind", " ACME: " TOKEN " ACME: please", TOKEN, OUTCOME_OK},
+    {"J3 the same word twice", " ACME: abc ACME: abc", "abc", OUTCOME_OK},
+    {"J3 two words", " ACME: abc ACME: abd ACME: abc", NULL, OUTCOME_BROKEN_INPUT},
+    {"J3 a word, and a token with more behind", " ACME: abc ACME: " TOKEN " [EXT]", NULL, OUTCOME_ABSENT},
 };
 
 static void test_rows(void)
@@ -78,8 +83,8 @@ static void test_lengths(void)
         int characters;
         unsigned bits;
         bool is_token;
-    } lengths[] = {{8, 48, true},   {21, 120, true},  {22, 128, true}, {24, 144, true},
-                   {43, 256, true}, {128, 768, true}, {129, 0, false}};
+    } lengths[] = {{1, 0, false},   {2, 8, true},    {7, 40, true},   {8, 48, true},    {21, 120, true},
+                   {22, 128, true}, {24, 144, true}, {43, 256, true}, {128, 768, true}, {129, 0, false}};
     for (size_t i = 0; i < sizeof lengths / sizeof lengths[0]; i++) {
         char subject[200] = " ACME: ";
         struct reply_subject got;
