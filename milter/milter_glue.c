@@ -103,6 +103,15 @@ static struct connection *connection_of(SMFICTX *ctx)
     return c;
 }
 
+/* Without memory for it: the MTA has the mail tried again, or, in shadow mode, does without us. */
+static sfsistat without_connection(void)
+{
+    struct runtime *runtime = milter_glue_runtime();
+    bool is_shadow = runtime->settings->mode == SETTINGS_MODE_SHADOW;
+    runtime_unref(runtime);
+    return is_shadow ? SMFIS_ACCEPT : SMFIS_TEMPFAIL;
+}
+
 static sfsistat go_on(const struct connection *c, unsigned long no_reply_step)
 {
     return (c->steps & no_reply_step) != 0 ? SMFIS_NOREPLY : SMFIS_CONTINUE;
@@ -115,12 +124,13 @@ static sfsistat on_negotiate(SMFICTX *ctx, unsigned long f0, unsigned long f1, u
     (void)f2;
     (void)f3;
     struct connection *c = connection_of(ctx);
-    if (c == NULL)
-        return SMFIS_REJECT;
-    c->steps = choose_steps(f1);
-    session_allow_edits(c->session, (f0 & NEEDED_ACTIONS) == NEEDED_ACTIONS);
+    /* Without memory the steps are those that a connection made later believes in: none. */
+    *pf1 = c != NULL ? choose_steps(f1) : 0;
+    if (c != NULL) {
+        c->steps = *pf1;
+        session_allow_edits(c->session, (f0 & NEEDED_ACTIONS) == NEEDED_ACTIONS);
+    }
     *pf0 = f0 & WANTED_ACTIONS;
-    *pf1 = c->steps;
     *pf2 = 0;
     *pf3 = 0;
     if ((f0 & SMFIF_SETSYMLIST) != 0) {
@@ -140,7 +150,7 @@ static sfsistat on_connect(SMFICTX *ctx, char *name, struct sockaddr *address)
     struct connection *c = connection_of(ctx);
     char text[INET6_ADDRSTRLEN] = "";
     if (c == NULL)
-        return SMFIS_TEMPFAIL;
+        return without_connection();
     if (address != NULL && address->sa_family == AF_INET)
         (void)inet_ntop(AF_INET, &((struct sockaddr_in *)(void *)address)->sin_addr, text, sizeof text);
     else if (address != NULL && address->sa_family == AF_INET6)
@@ -153,7 +163,7 @@ static sfsistat on_helo(SMFICTX *ctx, char *helo)
 {
     struct connection *c = connection_of(ctx);
     if (c == NULL)
-        return SMFIS_TEMPFAIL;
+        return without_connection();
     session_helo(c->session, helo);
     return go_on(c, SMFIP_NR_HELO);
 }
@@ -162,7 +172,7 @@ static sfsistat on_envelope_from(SMFICTX *ctx, char **argv)
 {
     struct connection *c = connection_of(ctx);
     if (c == NULL)
-        return SMFIS_TEMPFAIL;
+        return without_connection();
     c->is_decided = false;
     session_begin(c->session, milter_glue_runtime(), argv[0]);
     return go_on(c, SMFIP_NR_MAIL);
@@ -172,7 +182,7 @@ static sfsistat on_envelope_recipient(SMFICTX *ctx, char **argv)
 {
     struct connection *c = connection_of(ctx);
     if (c == NULL)
-        return SMFIS_TEMPFAIL;
+        return without_connection();
     session_recipient(c->session, argv[0]);
     return go_on(c, SMFIP_NR_RCPT);
 }
@@ -213,7 +223,7 @@ static sfsistat decide(SMFICTX *ctx, struct connection *c)
 static sfsistat on_data(SMFICTX *ctx)
 {
     struct connection *c = connection_of(ctx);
-    return c != NULL ? decide(ctx, c) : SMFIS_TEMPFAIL;
+    return c != NULL ? decide(ctx, c) : without_connection();
 }
 
 /* Without SMFIP_HDR_LEADSPC the MTA has taken one blank away. */
@@ -236,7 +246,7 @@ static void pass_header(struct connection *c, const char *name, const char *valu
 static sfsistat on_header(SMFICTX *ctx, char *name, char *value)
 {
     struct connection *c = connection_of(ctx);
-    sfsistat status = c != NULL ? decide(ctx, c) : SMFIS_TEMPFAIL;
+    sfsistat status = c != NULL ? decide(ctx, c) : without_connection();
     if (status != SMFIS_CONTINUE)
         return status;
     pass_header(c, name, value);
@@ -246,7 +256,7 @@ static sfsistat on_header(SMFICTX *ctx, char *name, char *value)
 static sfsistat on_end_of_header(SMFICTX *ctx)
 {
     struct connection *c = connection_of(ctx);
-    sfsistat status = c != NULL ? decide(ctx, c) : SMFIS_TEMPFAIL;
+    sfsistat status = c != NULL ? decide(ctx, c) : without_connection();
     if (status != SMFIS_CONTINUE)
         return status;
     name_mail(ctx);
@@ -257,7 +267,7 @@ static sfsistat on_end_of_header(SMFICTX *ctx)
 static sfsistat on_body(SMFICTX *ctx, unsigned char *data, size_t len)
 {
     struct connection *c = connection_of(ctx);
-    sfsistat status = c != NULL ? decide(ctx, c) : SMFIS_TEMPFAIL;
+    sfsistat status = c != NULL ? decide(ctx, c) : without_connection();
     if (status != SMFIS_CONTINUE)
         return status;
     name_mail(ctx);
@@ -317,7 +327,7 @@ static sfsistat conclude(SMFICTX *ctx, struct connection *c, struct session_outc
 static sfsistat on_end_of_message(SMFICTX *ctx)
 {
     struct connection *c = connection_of(ctx);
-    sfsistat status = c != NULL ? decide(ctx, c) : SMFIS_TEMPFAIL;
+    sfsistat status = c != NULL ? decide(ctx, c) : without_connection();
     if (status != SMFIS_CONTINUE)
         return status;
     struct session_outcome outcome;
