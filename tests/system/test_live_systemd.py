@@ -27,6 +27,7 @@ HOST = "live"
 PACKAGES = "/srv/packages"
 PLACE = "/var/spool/postfix/acme-milter"
 CONF = "/etc/acme-milter.conf"
+LISTEN = "systemctl stop acme-milter && systemctl enable --now acme-milter.socket"  # doc/operations.md
 README = "contrib/debian/README.Debian"
 OVERRIDES = "/etc/systemd/system/acme-milter.service.d"
 POSTFIX = {"mydestination": "", "inet_protocols": "ipv4", "disable_dns_lookups": "yes", "smtpd_peername_lookup": "no",
@@ -323,7 +324,7 @@ def socket_unit(site):
     host = site.host
     host.write(CONF, site.settings + "Socket fd:systemd\n")
     host.override(f"[Socket]\nListenStream=\nListenStream={PLACE}/milter.sock\nSocketGroup=postfix\n", "socket")
-    host.run("systemctl stop acme-milter && systemctl enable --now acme-milter.socket")
+    host.run(LISTEN)
     yield host
     host.run("systemctl disable --now acme-milter.socket acme-milter.service")
     host.override("", "socket")
@@ -358,6 +359,22 @@ def test_replies_wait_at_the_socket_while_the_service_restarts(site, socket_unit
         host.override("")
     assert codes == [250] * len(exchanges) and host.main_pid() not in (0, pid)
     assert {site.acme.status(exchange.challenge) for exchange in exchanges} == {"valid"}
+
+
+def test_socket_that_a_bad_configuration_took_down_is_started_again(site, socket_unit):
+    host = socket_unit
+    host.write(CONF, site.settings + "Socket fd:systemd\nMaxSignatures nonsense\n")
+    assert site.send(site.new_exchange()).code == 451
+    wait_for(lambda: host.show("acme-milter.socket", "ActiveState")["ActiveState"] == "failed", "systemd has given up")
+    host.write(CONF, site.settings + "Socket fd:systemd\n")
+    exchange = site.new_exchange()
+
+    def passes():
+        """Not at once: systemd's limit of starts is one for two seconds."""
+        host.run(LISTEN)
+        return site.send(exchange).code == 250
+    wait_for(passes, "a reply passes")
+    assert site.acme.status(exchange.challenge) == "valid"
 
 
 # --- the package
