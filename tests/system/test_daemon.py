@@ -2,11 +2,13 @@
 """The process from its start to its end: what it gives up, its socket, and its signals."""
 import concurrent.futures
 import contextlib
+import grp
 import os
 import pwd
 import resource
 import signal
 import socket
+import stat
 import subprocess
 from pathlib import Path
 
@@ -238,6 +240,28 @@ def test_failed_start_leaves_no_socket(new_milter):
     server.move_socket()
     assert server.try_to_start()[0] == 78
     assert not server.socket.exists()
+
+
+@pytest.mark.parametrize("mode, group", [("0660", "postfix"), ("0606", "nogroup"), ("0600", None)])
+def test_socket_has_the_owner_group_and_mode_that_were_set(running, mode, group):
+    server = running(("SocketMode", mode), ("SocketGroup", group or "none"))
+    status = server.socket.stat()
+    assert stat.S_IMODE(status.st_mode) == int(mode, 8) and status.st_uid == pwd.getpwnam(milter.USER).pw_uid
+    assert status.st_gid == (grp.getgrnam(group).gr_gid if group else 0)
+
+
+def test_settings_for_tests_are_warned_of_at_each_start_and_reload(running):
+    server = running()
+    assert not any("test-setting" in line for line in server.log_lines())
+    server.set("TestTime", "2026-11-24T05:00:00Z")
+    (server.folder / "dns.txt").touch()
+    server.set("TestDNSData", server.folder / "dns.txt")
+    assert server.reload_and_wait()
+    for count in (1, 2):
+        lines = server.log_lines()
+        assert sum(" test-setting TestTime=" in line for line in lines) == count
+        assert sum(f" test-setting TestDNSData={server.folder}/dns.txt" in line for line in lines) == count
+        assert server.reload_and_wait()
 
 
 @pytest.mark.parametrize("kind", ["file", "folder", "link", "link to nothing"])

@@ -105,6 +105,26 @@ def test_a_signature_of_another_domain_is_named_and_why_it_does_not_count(conf, 
                                                 "not used: its d= is not the author's domain itself, so it is not verified")
 
 
+def test_why_each_of_several_signatures_was_used_or_not(conf, dns, tmp_path, keys):
+    def uses(more=(), *names):
+        data = mail.reply(CHALLENGE, DIGEST).bytes()
+        for name in names:
+            data = signer.sign(data, keys[name.split("-")[0]], DOMAIN, name)
+        file = tmp_path / "several.eml"
+        file.write_bytes(data)
+        found = rows(explain(conf(), dns(*more), file)[1], STEPS[4])
+        return {value.split()[1]: value for label, value in found if label == "signature"}
+    key, ed25519 = f"rsa2048._domainkey.{DOMAIN} SECURE", f'ed25519._domainkey.{DOMAIN} TXT "{keys["ed25519"].txt()}"'
+    found = uses((), "rsa2048-none", "rsa2048")
+    assert "permerror, no key not used: another one of the author's domain is better" in found["s=rsa2048-none"]
+    assert found["s=rsa2048"].endswith("pass the verdict rests on this one")
+    found = uses((), "rsa2048-none")
+    assert "the best there is of the author's domain: it is judged" in found["s=rsa2048-none"]
+    found = uses((key, ed25519), "ed25519", "rsa2048")  # the last one stands on top
+    assert found["s=rsa2048"].endswith("pass the verdict rests on this one")
+    assert found["s=ed25519"].endswith("not verified not needed: a flawless one was found before it")
+
+
 def test_hostile_bytes_reach_no_terminal(conf, dns, message):
     code, text = explain(conf(), dns(), message(Subject="\x1b[31mACME: \x07\x9b" + TOKEN, sign=False), "-s", "\x1b]0;x\x07@b")
     assert code == 1 and re.fullmatch(r"[ -~\n]+", text)
