@@ -75,6 +75,8 @@ struct finding_list {
 /* detail: escaped and cut; NULL for none. A finding that does not fit any more is dropped: the first
  * FINDING_END always fit. */
 void finding_list_add(struct finding_list *list, enum finding_id id, const char *detail);
+/* detail: printable ASCII already, and kept as it is. */
+void finding_list_add_escaped(struct finding_list *list, enum finding_id id, const char *detail);
 bool finding_list_has(const struct finding_list *list, enum finding_id id);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "findings.h"
 
+#include <stdio.h>
 #include <string.h>
 
 const struct name_table_row severity_names[] = {
@@ -66,21 +67,33 @@ bool finding_policy_override(struct finding_policy *p, enum finding_id id, enum 
     return true;
 }
 
-void finding_list_add(struct finding_list *list, enum finding_id id, const char *detail)
+static void insert(struct finding_list *list, const struct finding *added)
 {
-    struct finding added = {.id = id};
-    span_copy_escaped(span_from_string(detail), added.detail, sizeof added.detail);
     size_t at = list->count;
-    while (at > 0 && list->items[at - 1].id > id)
+    while (at > 0 && list->items[at - 1].id > added->id)
         at--;
-    for (size_t i = at; i > 0 && list->items[i - 1].id == id; i--)
-        if (strcmp(list->items[i - 1].detail, added.detail) == 0)
+    for (size_t i = at; i > 0 && list->items[i - 1].id == added->id; i--)
+        if (strcmp(list->items[i - 1].detail, added->detail) == 0)
             return;
     if (list->count == FINDING_LIST_MAX)
         return;
     memmove(&list->items[at + 1], &list->items[at], (list->count - at) * sizeof list->items[0]);
-    list->items[at] = added;
+    list->items[at] = *added;
     list->count++;
+}
+
+void finding_list_add(struct finding_list *list, enum finding_id id, const char *detail)
+{
+    struct finding added = {.id = id};
+    span_copy_escaped(span_from_string(detail), added.detail, sizeof added.detail);
+    insert(list, &added);
+}
+
+void finding_list_add_escaped(struct finding_list *list, enum finding_id id, const char *detail)
+{
+    struct finding added = {.id = id};
+    (void)snprintf(added.detail, sizeof added.detail, "%s", detail);
+    insert(list, &added);
 }
 
 bool finding_list_has(const struct finding_list *list, enum finding_id id)

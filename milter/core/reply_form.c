@@ -37,7 +37,7 @@ static void examine_bytes(const struct message *m, struct finding_list *findings
         return;
     char detail[FINDING_DETAIL_MAX_BYTES + 1];
     (void)snprintf(detail, sizeof detail, "%s: %s", where, message_defect_text(defect));
-    finding_list_add(findings, FINDING_HEADER_MALFORMED, detail);
+    finding_list_add_escaped(findings, FINDING_HEADER_MALFORMED, detail);
 }
 
 static void examine_counts(const struct message *m, struct finding_list *findings)

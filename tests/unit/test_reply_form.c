@@ -92,6 +92,19 @@ static bool is_challenge(const struct mailbox *m, void *context)
     return strcmp(m->local, "acme") == 0 && strcmp(m->domain.name, "ca.example") == 0;
 }
 
+/* Escaped once. */
+static void test_where_a_defect_is(const struct mime_limits *limits, struct mime_text *text)
+{
+    static const struct row row = {"odd name", "X-\xc3\xa9\\", " a", true, NULL, FINDING_HEADER_MALFORMED};
+    struct message *m = make(&row);
+    struct finding_list findings = {.count = 0};
+    struct reply_form form;
+    tap_is_int(reply_form_examine_header(m, is_challenge, NULL, &form, &findings), OUTCOME_OK, row.name);
+    tap_is_int(reply_form_examine_body(m, limits, text, &form, &findings), OUTCOME_OK, row.name);
+    tap_is_string(findings.items[0].detail, "header field X-\\xc3\\xa9\\x5c: invalid field name", row.name);
+    message_free(m);
+}
+
 int main(void)
 {
     const struct mime_limits limits = {8, 64};
@@ -117,6 +130,7 @@ int main(void)
         }
         message_free(m);
     }
+    test_where_a_defect_is(&limits, &text);
     mime_text_clear(&text);
     return tap_done();
 }
