@@ -20,7 +20,7 @@
 
 enum runtime_purpose {
     RUNTIME_PURPOSE_JUDGE = 1, /* -t: nothing is posted and nothing recorded */
-    RUNTIME_PURPOSE_POST,      /* -t -p */
+    RUNTIME_PURPOSE_POST,      /* -t -p: no evidence log, whose chain is the milter's */
     RUNTIME_PURPOSE_SERVE,     /* the milter */
 };
 

@@ -112,7 +112,8 @@ static bool write_evidence(struct session *s, const char *body, char path[static
         evidence_log_append(s->runtime->evidence_log, span_from_string(r->result),
                             s->runtime->evidence_key) != OUTCOME_OK)
         return false;
-    if (settings->evidence_directory == NULL || r->record.decision.verdict != VERDICT_PASS)
+    if (settings->evidence_directory == NULL || s->runtime->purpose == RUNTIME_PURPOSE_JUDGE ||
+        r->record.decision.verdict != VERDICT_PASS)
         return true;
     const struct evidence_folder folder = {
         .header = message_header_bytes(r->message),

@@ -348,6 +348,20 @@ def test_long_options(conf, dns, message):
     assert json.loads(done.stdout)["smtp"]["clientAddress"] == "2001:db8::1"
 
 
+@pytest.mark.parametrize("options, code, kept", [
+    ([], 0, []), (["-p"], 75, ["answer.json", "dns.txt", "message.eml", "result.json"])])
+def test_only_what_is_posted_is_evidence(conf, dns, message, tmp_path, options, code, kept):
+    evidence, log = tmp_path / "evidence", tmp_path / "evidence.log"
+    evidence.mkdir()
+    file = conf(f"EvidenceDirectory {evidence}", f"EvidenceLog {log}", f"Endpoint http://unix:{tmp_path}/nobody.sock:/",
+                "EndpointRetryFor 0s")
+    done = milter.run("-t", *options, "-c", file, "-D", dns(), message())
+    assert done.returncode == code, done.stderr
+    assert json.loads(done.stdout)["verdict"] == "pass"
+    assert sorted(path.name for path in evidence.rglob("*") if path.is_file() or not kept) == kept
+    assert not log.exists()
+
+
 def test_dns_file_of_the_configuration(conf, dns, message):
     done = milter.run("-t", "-c", conf(f"TestDNSData {dns()}"), message())
     assert (done.returncode, json.loads(done.stdout)["verdict"]) == (0, "pass")
