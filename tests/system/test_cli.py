@@ -407,6 +407,12 @@ def test_post_hands_passing_results_to_the_acme_server(acme_server, exchange, dn
     assert done.returncode == 0, done.stderr
     assert acme_server.status(exchange.challenge) == "valid"
     assert [result["id"] for result in acme_server.results_for(exchange.challenge)] == [json.loads(done.stdout)["id"]]
+    assert b"answer" not in done.stderr
+    late = tmp_path / "late.eml"
+    late.write_bytes(exchange.sign(mail.reply(exchange.challenge, DIGEST)))
+    done = milter.run("-t", "-p", "-c", file, late)
+    assert done.returncode == 1 and json.loads(done.stdout)["verdict"] == "pass"
+    assert b"acme-milter: the ACME server's answer: 550 5.7.1 " in done.stderr
 
 
 def test_policy_and_findings_of_one_challenge_address(conf, dns, message):

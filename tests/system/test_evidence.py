@@ -9,8 +9,10 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from harness import mail, milter
+from harness import mail, milter, signer
 from harness.process import wait_for
+
+from test_cli import CHALLENGE, DIGEST, DOMAIN, conf, dns  # noqa: F401 pylint: disable=unused-import
 
 
 def signed_reply(exchange, **changes):
@@ -128,6 +130,22 @@ def test_record_that_was_edited_is_told(record, exchange):
             ("dns.txt", lambda data: b"", "verdict")):
         code, errors = record(name, change)
         assert (code, " ".join(re.findall(r"the recorded (\w+) is", errors))) == (1, want), errors
+
+
+def test_record_is_judged_by_the_time_it_came_in(conf, dns, keys, tmp_path):
+    """Its signature has expired since."""
+    place = tmp_path / "record"
+    place.mkdir()
+    then = {"t": 1700000000, "x": 1700086400}
+    mail_then = signer.sign(mail.reply(CHALLENGE, DIGEST).bytes(), keys["rsa2048"], DOMAIN, "rsa2048", tags=then)
+    (place / "message.eml").write_bytes(mail_then)
+    shutil.copy(dns(), place / "dns.txt")
+    for now, code in (("1700000100", 0), ("1800000000", 1)):
+        done = milter.run("-t", "-c", conf(f"TestTime {now}"), "-D", place / "dns.txt", place / "message.eml")
+        assert done.returncode == code
+        if code == 0:
+            (place / "result.json").write_bytes(done.stdout)
+    assert milter.run("-t", "--replay", place).returncode == 0
 
 
 def test_record_that_is_damaged_is_not_judged(record):

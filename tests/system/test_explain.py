@@ -90,6 +90,19 @@ def test_why_a_finding_has_its_severity(conf, dns, message, lines, severity, why
     assert found[at + 2][0] == "text" and found[at + 3] == ("rule", "RFC 8823 3.2 (3)")
 
 
+def test_why_a_finding_has_the_severity_of_its_challenge_address(conf, dns, message):
+    address = f"ChallengeAddress {CA} OnFinding=to-mismatch:reject"
+    _, text = explain(conf(address, "OnFinding to-mismatch note", base=False), dns(), message(To="other@" + DOMAIN))
+    found = rows(text, STEPS[6])
+    assert found[found.index(("to-mismatch", "reject")) + 1] == ("why", "OnFinding of this challenge address says so")
+
+
+def test_all_that_the_dns_said_of_a_key(conf, dns, message):
+    _, text = explain(conf(), dns(f"rsa2048._domainkey.{DOMAIN} SECURE"), message())
+    said = row(text, STEPS[4], "DNS said")
+    assert "v=DKIM1" in said and said.endswith(f" rsa2048._domainkey.{DOMAIN} SECURE")
+
+
 def test_a_fixed_finding_says_so(conf, dns, message):
     _, text = explain(conf(), dns(), message(sign=False))
     found = rows(text, STEPS[6])

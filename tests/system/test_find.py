@@ -133,14 +133,20 @@ def test_newest_last_from_both_places(evidence):
     assert [line[1] for line in find(conf, RESULT["from"])[1]] == [identity(2), identity(3), identity(1)]
 
 
-@pytest.mark.parametrize("damage", ["no result", "not JSON", "another id", "no folder", "too large"])
+@pytest.mark.parametrize("damage", ["no result", "a link", "a link inside", "not JSON", "another id", "no folder", "too large"])
 def test_a_damaged_folder_is_named_and_passed_over(evidence, damage):
-    conf, add, _ = evidence
+    conf, add, log = evidence
     place = add(1, in_log=False)
     add(2, in_log=False)
     result = place / "result.json"
     if damage == "no result":
         result.unlink()
+    elif damage == "a link":
+        place.rename(log.parent / "elsewhere")
+        place.symlink_to(log.parent / "elsewhere")
+    elif damage == "a link inside":
+        result.rename(log.parent / "result.json")
+        result.symlink_to(log.parent / "result.json")
     elif damage == "not JSON":
         result.write_text("{")
     elif damage == "another id":
