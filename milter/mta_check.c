@@ -360,7 +360,7 @@ void mta_check_append_hints(const struct settings *s, const char *postfix_folder
         postfix_config_free(postfix);
         return;
     }
-    FILE *file = fopen(sendmail_file, "re");
+    FILE *file = postfix_config_open_file(sendmail_file);
     if (file == NULL)
         return;
     check_sendmail(s, file, sendmail_file, hints);

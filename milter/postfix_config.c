@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "postfix_config.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 enum { NESTING_MAX = 10, NAMES_MAX = 1000, MASTER_FIELDS = 8, FIELD_CHROOT = 4, FIELD_COMMAND = 7 };
 
@@ -45,10 +48,24 @@ static bool is_comment(struct span line)
     return text.len == 0 || text.data[0] == '#';
 }
 
+FILE *postfix_config_open_file(const char *path)
+{
+    struct stat info;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (fd < 0)
+        return NULL;
+    bool is_good =
+        fstat(fd, &info) == 0 && S_ISREG(info.st_mode) && info.st_size <= POSTFIX_CONFIG_FILE_MAX_BYTES;
+    FILE *file = is_good ? fdopen(fd, "r") : NULL;
+    if (file == NULL)
+        (void)close(fd);
+    return file;
+}
+
 /* Lines that begin with a blank continue the one before; comments and empty lines do not come between. */
 static bool read_file(struct reading *r, const char *path, line_taker *take)
 {
-    FILE *file = fopen(path, "re");
+    FILE *file = postfix_config_open_file(path);
     struct strbuf logical;
     char *line = NULL;
     size_t room = 0;

@@ -8,12 +8,14 @@
 #define POSTFIX_CONFIG_H
 
 #include <limits.h>
+#include <stdio.h>
 
 #include "strbuf.h"
 
 enum {
     POSTFIX_CONFIG_SETTINGS_MAX = 1000,
     POSTFIX_CONFIG_SERVICES_MAX = 32,
+    POSTFIX_CONFIG_FILE_MAX_BYTES = 1024 * 1024,
     POSTFIX_CONFIG_LINES_MAX = 20000,
     POSTFIX_CONFIG_LINE_MAX_BYTES = 16 * 1024, /* a logical line, and a value when $names are replaced */
 };
@@ -37,7 +39,12 @@ struct postfix_config {
     size_t service_count;
 };
 
-/* From main.cf and master.cf in a folder. NULL: not both are there to be read, or out of memory. */
+/* To read, the caller's to close. NULL: it is no plain file of at most POSTFIX_CONFIG_FILE_MAX_BYTES; a FIFO
+ * in the place of an MTA's file would keep the check waiting, and a device never end. */
+FILE *postfix_config_open_file(const char *path) MUST_CHECK;
+
+/* From main.cf and master.cf in a folder. NULL: not both are plain files within the limits that can be read,
+ * or out of memory. */
 struct postfix_config *postfix_config_read(const char *folder) MUST_CHECK;
 void postfix_config_free(struct postfix_config *c); /* NULL is fine */
 

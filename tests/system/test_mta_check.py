@@ -32,7 +32,7 @@ def check(settings_file, bound):
     argv = [milter.program(), "-n", "-c", settings_file]
     for source, target in bound:
         argv = with_bound(source, target, argv)
-    done = subprocess.run(argv, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False, timeout=60)
+    done = subprocess.run(argv, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False, timeout=20)
     plain = milter.run("-n", "-c", settings_file)
     assert (done.returncode, done.stdout) == (0, plain.stdout.decode())
     assert all(line.startswith("hint: /") or line.startswith("hint: Socket") for line in done.stderr.splitlines())
@@ -162,3 +162,16 @@ def test_no_mta_no_hints(own, milter_settings):
     server.write_conf()
     nothing = own.sub("empty")
     assert check(server.conf, [(nothing, "/etc/postfix"), (nothing, "/etc/mail")]) == ""
+
+
+@pytest.mark.parametrize("put", [os.mkfifo, lambda path: path.symlink_to("/dev/zero"), lambda path: path.symlink_to(path)],
+                         ids=["fifo", "device", "loop"])
+@pytest.mark.parametrize("name", ["main.cf", "master.cf", "sendmail.cf"])
+def test_no_file_of_an_mta_keeps_the_check_waiting(own, milter_settings, name, put):
+    server = Milter(own, milter_settings)
+    server.write_conf()
+    folder = own.sub("mta")
+    (folder / "main.cf").touch()
+    (folder / name).unlink(missing_ok=True)
+    put(folder / name)
+    assert check(server.conf, [(folder, "/etc/postfix"), (folder, "/etc/mail")]) == ""
