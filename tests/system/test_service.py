@@ -5,7 +5,6 @@ import contextlib
 import os
 import pwd
 import select
-import shutil
 import signal
 import socket
 import subprocess
@@ -219,12 +218,10 @@ def probe(server, *wrapper, program=None):
     return done.returncode, done.stdout
 
 
-def test_probe_tells_whether_the_milter_answers(running, folder):
+def test_probe_tells_whether_the_milter_answers(running):
     server = running()
     assert probe(server) == (0, "")
-    program = folder.path / "acme-milter"  # where everybody reaches it
-    shutil.copy(milter.program(), program)
-    code, text = probe(server, "setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups", program=program)
+    code, text = probe(server, "setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups", program=milter.program_for_all())
     assert code == 77 and "may not connect" in text
     pid = server.process.pid
     with threads.held(pid, [thread for thread in threads.of(pid) if thread != pid]):

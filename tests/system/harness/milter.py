@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """acme-milter itself, as installed: started by root, running as its own user."""
+import atexit
+import functools
 import os
 import re
 import shlex
+import shutil
 import signal
 import subprocess
 from pathlib import Path
 
-from .process import DEADLINE, Process, system_user, unix_socket_answers, wait_for
+from .process import DEADLINE, Folder, Process, system_user, unix_socket_answers, wait_for
 
 USER = "acme-milter"
 # Inside the sandbox of the daemon LeakSanitizer cannot start the process that it looks for leaks from.
@@ -18,6 +21,14 @@ def program():
     """The binary under test: $ACME_MILTER, else the one that make built at the top."""
     default = Path(__file__).resolve().parents[3] / "acme-milter"
     return Path(os.environ.get("ACME_MILTER", default)).resolve()
+
+
+@functools.cache
+def program_for_all():
+    """A copy of it where every user comes: of a checkout below /root only root may read."""
+    folder = Folder("program")
+    atexit.register(folder.remove)
+    return shutil.copy(program(), folder.path)
 
 
 def logfmt(line):
@@ -77,7 +88,8 @@ class Milter:
     def try_to_start(self, *wrapper, background=False, **popen):
         """A start that should come to nothing; exit code and standard error."""
         self.write_conf()
-        done = subprocess.run([*wrapper, str(program()), *([] if background else ["-f"]), "-c", self.conf.name],
+        started = program_for_all() if "user" in popen else program()
+        done = subprocess.run([*wrapper, str(started), *([] if background else ["-f"]), "-c", self.conf.name],
                               cwd=self.folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=60, check=False,
                               env={**os.environ, "ASAN_OPTIONS": NO_LEAKS}, **popen)
         return done.returncode, done.stderr
@@ -162,5 +174,6 @@ def run(*arguments, stdin=None, timeout=60, **popen):
     """acme-milter on the command line; returns the completed process with bytes in stdout and stderr."""
     if "-f" in arguments:
         popen["env"] = {"ASAN_OPTIONS": NO_LEAKS, **popen.get("env", os.environ)}
-    return subprocess.run([program(), *[str(argument) for argument in arguments]], input=stdin, timeout=timeout,
+    started = program_for_all() if "user" in popen else program()
+    return subprocess.run([started, *[str(argument) for argument in arguments]], input=stdin, timeout=timeout,
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False, **popen)
