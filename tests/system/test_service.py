@@ -20,6 +20,15 @@ from harness.service_manager import NotifySocket, activation, inheritance
 from conftest import CHALLENGE_ADDRESS
 
 
+def assert_judges_by(server, mx, exchange):
+    """By a milter that was started already, and is not ended here."""
+    before, mx.proxy.milter_socket = mx.proxy.milter_socket, str(server.socket)
+    try:
+        assert_judges(mx, exchange)
+    finally:
+        mx.proxy.milter_socket = before
+
+
 def children(pid):
     return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
@@ -44,12 +53,7 @@ def test_process_1_of_a_container_leaves_no_zombie(mx, exchange, new_milter):
     wait_for(lambda: children(pid) == [], "the orphan has ended and was taken away")
     os.kill(pid, signal.SIGHUP)
     wait_for(lambda: b" reloaded file=" in server.log(), "SIGHUP is heard")
-    before = mx.proxy.milter_socket
-    mx.proxy.milter_socket = str(server.socket)
-    try:
-        assert_judges(mx, exchange)
-    finally:
-        mx.proxy.milter_socket = before
+    assert_judges_by(server, mx, exchange)
     os.kill(pid, signal.SIGTERM)
     assert server.process.popen.wait(60) == 0
 
@@ -69,11 +73,7 @@ def test_background_start_returns_when_the_milter_serves(mx, exchange, new_milte
         assert pid_file.stat().st_uid == 0 and pid_file.stat().st_mode & 0o022 == 0
         for number in range(3):
             assert os.readlink(f"/proc/{pid}/fd/{number}") == "/dev/null"
-        before, mx.proxy.milter_socket = mx.proxy.milter_socket, str(server.socket)
-        try:
-            assert_judges(mx, exchange)
-        finally:
-            mx.proxy.milter_socket = before
+        assert_judges_by(server, mx, exchange)
         assert server.try_to_start()[0] == 69
         os.kill(pid, signal.SIGHUP)  # -c was a relative path, and the process has gone to /
         wait_for(lambda: 'acme_milter_reloads_total{result="done"} 1' in (server.data / "metrics.prom").read_text(),
@@ -100,11 +100,7 @@ def test_start_without_standard_streams(mx, exchange, new_milter, options):
         try:
             for number in range(3):
                 assert os.readlink(f"/proc/{pid}/fd/{number}") == "/dev/null"
-            before, mx.proxy.milter_socket = mx.proxy.milter_socket, str(server.socket)
-            try:
-                assert_judges(mx, exchange)
-            finally:
-                mx.proxy.milter_socket = before
+            assert_judges_by(server, mx, exchange)
         finally:
             os.kill(pid, signal.SIGTERM)
             wait_for(lambda: not is_alive(pid), "the milter has ended")

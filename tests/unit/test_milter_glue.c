@@ -12,48 +12,14 @@
 #include <libmilter/mfapi.h>
 
 #include "milter_glue.h"
+#include "starve.h"
 #include "tap.h"
 
 enum { STEPS_MAX = 20000, PATH_BYTES = 4096, FILE_MAX_BYTES = 64 * 1024, ERROR_BYTES = 4096 };
 
-static long allocations_left = -1;
 static struct smfiDesc callbacks;
 static void *private_data;
 static int edits;
-
-void *__real_malloc(size_t size);
-void *__real_realloc(void *p, size_t size);
-void *__real_calloc(size_t count, size_t size);
-char *__real_strndup(const char *s, size_t n);
-void *__wrap_malloc(size_t size);
-void *__wrap_realloc(void *p, size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-char *__wrap_strndup(const char *s, size_t n);
-
-static bool is_failing(void)
-{
-    return allocations_left >= 0 && allocations_left-- == 0;
-}
-
-void *__wrap_malloc(size_t size)
-{
-    return is_failing() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_realloc(void *p, size_t size)
-{
-    return is_failing() ? NULL : __real_realloc(p, size);
-}
-
-void *__wrap_calloc(size_t count, size_t size)
-{
-    return is_failing() ? NULL : __real_calloc(count, size);
-}
-
-char *__wrap_strndup(const char *s, size_t n)
-{
-    return is_failing() ? NULL : __real_strndup(s, n);
-}
 
 /* --- libmilter: other names in C, as its own belong to it */
 
@@ -246,10 +212,9 @@ static sfsistat deliver(const struct mail *mail, long step, bool *is_starved)
     SMFICTX *ctx = (SMFICTX *)(void *)&context;
     copy = *mail;
     edits = 0;
-    allocations_left = step;
+    starve_begin(step);
     sfsistat status = talk(ctx, copy.header, copy.body, copy.body_len);
-    *is_starved = step >= 0 && allocations_left < 0;
-    allocations_left = -1;
+    *is_starved = !starve_end() && step >= 0;
     (void)callbacks.xxfi_abort(ctx);
     (void)callbacks.xxfi_close(ctx);
     return status;
@@ -328,7 +293,7 @@ int main(void)
 {
     static struct mail mail;
     char why[MILTER_GLUE_WHY_BYTES];
-    json_set_alloc_funcs(__wrap_malloc, free);
+    json_set_alloc_funcs(malloc, free);
     log_set_level(LOG_LEVEL_ERROR);
     if (!tap_ok(read_mail(&mail) && milter_glue_listen("unix:/nonexistent", false, why), "a mail, and ears"))
         return tap_done();
