@@ -47,9 +47,6 @@ struct finding_rule {
 const struct finding_rule *finding_rule(enum finding_id id);
 bool finding_from_name(struct span name, enum finding_id *id);
 
-/* The SMTP text of a finding: "text [name]". */
-bool finding_append_text(enum finding_id id, struct strbuf *out);
-
 /* A policy with its overrides: the severity of each row. */
 struct finding_policy {
     enum severity severity[FINDING_END];
@@ -63,6 +60,7 @@ enum { FINDING_DETAIL_MAX_BYTES = 160, FINDING_LIST_MAX = 64 };
 
 struct finding {
     enum finding_id id;
+    const char *text; /* what the applicant reads: of its rule, but for the one below */
     char detail[FINDING_DETAIL_MAX_BYTES + 1]; /* printable ASCII */
 };
 
@@ -77,6 +75,11 @@ struct finding_list {
 void finding_list_add(struct finding_list *list, enum finding_id id, const char *detail);
 /* detail: printable ASCII already, and kept as it is. */
 void finding_list_add_escaped(struct finding_list *list, enum finding_id id, const char *detail);
+/* dnssec-none where nobody looked: the applicant's zone is not blamed for it. */
+void finding_list_add_unvalidated(struct finding_list *list, const char *name);
+
+/* The SMTP text of the first finding with this id, or of its rule: "text [name]". list may be NULL. */
+bool finding_list_append_text(const struct finding_list *list, enum finding_id id, struct strbuf *out);
 bool finding_list_has(const struct finding_list *list, enum finding_id id);
 
 #endif

@@ -32,7 +32,7 @@ struct resolver_answer {
     const char *name;     /* in lower case; "" for one that the DNS cannot hold, which is ABSENT */
     enum outcome outcome; /* OK; ABSENT: NXDOMAIN or no TXT; TEMPORARY: time-out, SERVFAIL, bogus, a record
                              that cannot be read or is over the limit; INTERNAL */
-    enum dnssec_status dnssec; /* UNKNOWN too when there is no trust anchor: nobody looked */
+    enum dnssec_status dnssec; /* UNKNOWN: TEMPORARY, or nothing was validated (no trust anchor) */
     size_t count;
     struct span records[RESOLVER_RECORDS_MAX]; /* the strings of each TXT record joined */
     unsigned ttl_seconds;
@@ -48,9 +48,11 @@ const char *resolver_library_text(void); /* libunbound's version: for -V */
 
 /*
  * Answers from a file and from nothing else (contract section 2, -D); must outlive its questions:
- *   NAME [TTL] TXT "string" ["string"...]     NAME SERVFAIL     NAME TIMEOUT     NAME BOGUS     NAME SECURE
+ *   NAME [TTL] TXT "string" ["string"...]     NAME SERVFAIL     NAME TIMEOUT     NAME BOGUS
+ *   NAME SECURE     NAME UNVALIDATED
  * '#' and ';' begin a comment. A name not in the file is NXDOMAIN; one that is both a failure and a record
- * fails. Without SECURE an answer is INSECURE. error: "FILE:LINE: what is wrong".
+ * fails. Without SECURE an answer is INSECURE; with UNVALIDATED (nobody looked) it is UNKNOWN. error:
+ * "FILE:LINE: what is wrong".
  */
 struct resolver *resolver_new_file(const char *path, char error[static RESOLVER_ERROR_BYTES]);
 

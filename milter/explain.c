@@ -280,7 +280,7 @@ static void findings(struct explain_page *p, const struct session *s)
         severity_row(p, s, f->id);
         if (f->detail[0] != '\0')
             explain_page_format(p, "  detail", "%s", f->detail);
-        explain_page_row(p, "  text", span_from_string(rule->text));
+        explain_page_row(p, "  text", span_from_string(f->text));
         explain_page_row(p, "  rule", span_from_string(rule->reference));
     }
 }

@@ -259,7 +259,7 @@ static void refuse(const struct session_reply *r, struct session_outcome *outcom
     const struct finding_rule *rule = finding_rule(r->record.decision.reason);
     struct strbuf text;
     strbuf_init(&text, SESSION_TEXT_MAX_BYTES);
-    (void)finding_append_text(rule->id, &text);
+    (void)finding_list_append_text(&r->findings, rule->id, &text);
     answer(outcome, is_reject ? SESSION_ACTION_REJECT : SESSION_ACTION_TEMPFAIL, rule->code, rule->enhanced,
            strbuf_string(&text));
     strbuf_clear(&text);

@@ -380,7 +380,7 @@ const struct settings_option settings_options[] = {
     {"AuthservID", NULL, read_authserv_id, settings_value_print_text, FIELD(authserv_id)},
     {"Nameservers", "system", read_nameservers, print_nameservers},
     {"TrustAnchorFile", "/usr/share/dns/root.key", settings_value_read_path, settings_value_print_text,
-     FIELD(trust_anchor_file)},
+     FIELD(trust_anchor_file), .is_judgement = true},
     {"DNSTimeout", "5s", settings_value_read_time, settings_value_print_time, FIELD(dns_timeout_ms), 10 * MS,
      HOUR},
     {"DMARCDiscovery", "rfc9989", settings_value_read_word, settings_value_print_word, FIELD(dmarc_discovery),

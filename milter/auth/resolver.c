@@ -156,6 +156,8 @@ bool resolver_append_answer(struct strbuf *out, const struct resolver_answer *an
     }
     if (answer->dnssec == DNSSEC_STATUS_SECURE)
         return strbuf_append_format(out, "%s SECURE\n", answer->name);
+    if (answer->dnssec == DNSSEC_STATUS_UNKNOWN)
+        return strbuf_append_format(out, "%s UNVALIDATED\n", answer->name);
     if (answer->outcome == OUTCOME_ABSENT)
         return strbuf_append_format(out, "# %s has no TXT record\n", answer->name);
     return true;

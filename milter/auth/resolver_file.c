@@ -27,7 +27,7 @@ enum entry_failure {
 struct entry {
     char name[DOMAIN_MAX_BYTES + 1];
     enum entry_failure failure;
-    bool is_secure;
+    bool is_secure, is_unvalidated;
     size_t count;
     unsigned ttl_seconds;
     char *texts[RESOLVER_RECORDS_MAX]; /* owned */
@@ -231,10 +231,22 @@ static void read_failure(struct entry *e, struct span word, struct line *line)
     else if (span_equal_nocase(word, SPAN_LITERAL("BOGUS")))
         failure = ENTRY_FAILURE_BOGUS;
     else
-        line->what = "wants TXT, SERVFAIL, TIMEOUT, BOGUS or SECURE";
+        line->what = "wants TXT, SERVFAIL, TIMEOUT, BOGUS, SECURE or UNVALIDATED";
     if (line->what == NULL && e->failure != ENTRY_FAILURE_NONE && e->failure != failure)
         line->what = "the name fails in two ways";
     e->failure = failure;
+}
+
+/* SECURE or UNVALIDATED, which exclude each other. */
+static bool read_status(struct entry *e, struct span word, struct line *line)
+{
+    bool is_secure = span_equal_nocase(word, SPAN_LITERAL("SECURE"));
+    bool is_unvalidated = span_equal_nocase(word, SPAN_LITERAL("UNVALIDATED"));
+    e->is_secure = e->is_secure || is_secure;
+    e->is_unvalidated = e->is_unvalidated || is_unvalidated;
+    if (e->is_secure && e->is_unvalidated)
+        line->what = "the name is both SECURE and UNVALIDATED";
+    return is_secure || is_unvalidated;
 }
 
 /* What stands behind a name. */
@@ -253,9 +265,7 @@ static void read_value(struct entry *e, struct line *line)
     }
     if (has_ttl)
         line->what = "wants TXT behind a TTL";
-    else if (span_equal_nocase(word, SPAN_LITERAL("SECURE")))
-        e->is_secure = true;
-    else
+    else if (!read_status(e, word, line))
         read_failure(e, word, line);
     skip_blanks(line);
     if (line->what == NULL && line->at < line->end)
@@ -330,7 +340,9 @@ static bool read_file(struct file_resolver *r, const char *path, char *error)
 static void fill_answer(struct resolver_answer *answer, const struct entry *e)
 {
     answer->outcome = OUTCOME_ABSENT;
-    answer->dnssec = e != NULL && e->is_secure ? DNSSEC_STATUS_SECURE : DNSSEC_STATUS_INSECURE;
+    answer->dnssec = e != NULL && e->is_secure        ? DNSSEC_STATUS_SECURE
+                     : e != NULL && e->is_unvalidated ? DNSSEC_STATUS_UNKNOWN
+                                                      : DNSSEC_STATUS_INSECURE;
     if (e != NULL && e->failure != ENTRY_FAILURE_NONE) {
         answer->outcome = OUTCOME_TEMPORARY;
         answer->dnssec = e->failure == ENTRY_FAILURE_BOGUS ? DNSSEC_STATUS_BOGUS : DNSSEC_STATUS_UNKNOWN;

@@ -48,11 +48,6 @@ bool finding_from_name(struct span name, enum finding_id *id)
     return false;
 }
 
-bool finding_append_text(enum finding_id id, struct strbuf *out)
-{
-    return strbuf_append_format(out, "%s [%s]", rules[id].text, rules[id].name);
-}
-
 void finding_policy_init(struct finding_policy *p, enum policy base)
 {
     for (int i = 0; i < FINDING_END; i++)
@@ -84,22 +79,45 @@ static void insert(struct finding_list *list, const struct finding *added)
 
 void finding_list_add(struct finding_list *list, enum finding_id id, const char *detail)
 {
-    struct finding added = {.id = id};
+    struct finding added = {.id = id, .text = rules[id].text};
     span_copy_escaped(span_from_string(detail), added.detail, sizeof added.detail);
     insert(list, &added);
 }
 
 void finding_list_add_escaped(struct finding_list *list, enum finding_id id, const char *detail)
 {
-    struct finding added = {.id = id};
+    struct finding added = {.id = id, .text = rules[id].text};
     (void)snprintf(added.detail, sizeof added.detail, "%s", detail);
     insert(list, &added);
 }
 
+void finding_list_add_unvalidated(struct finding_list *list, const char *name)
+{
+    struct finding added = {
+        .id = FINDING_DNSSEC_NONE,
+        .text =
+            "This server validates no DNS answers, so it cannot tell whether the DNS zone of your domain is "
+            "signed with DNSSEC. Your mail is not at fault: tell the certificate authority.",
+    };
+    (void)snprintf(added.detail, sizeof added.detail, "%.140s: not validated", name);
+    insert(list, &added);
+}
+
+static const struct finding *find(const struct finding_list *list, enum finding_id id)
+{
+    for (size_t i = 0; list != NULL && i < list->count; i++)
+        if (list->items[i].id == id)
+            return &list->items[i];
+    return NULL;
+}
+
+bool finding_list_append_text(const struct finding_list *list, enum finding_id id, struct strbuf *out)
+{
+    const struct finding *f = find(list, id);
+    return strbuf_append_format(out, "%s [%s]", f != NULL ? f->text : rules[id].text, rules[id].name);
+}
+
 bool finding_list_has(const struct finding_list *list, enum finding_id id)
 {
-    for (size_t i = 0; i < list->count; i++)
-        if (list->items[i].id == id)
-            return true;
-    return false;
+    return find(list, id) != NULL;
 }

@@ -162,6 +162,14 @@ static const struct signature_rule signature_rules[] = {
 
 enum { SIGNATURE_RULES = sizeof signature_rules / sizeof signature_rules[0] };
 
+static void add_dnssec_none(struct finding_list *findings, enum dnssec_status status, const char *name)
+{
+    if (status == DNSSEC_STATUS_UNKNOWN)
+        finding_list_add_unvalidated(findings, name);
+    else
+        finding_list_add(findings, FINDING_DNSSEC_NONE, name);
+}
+
 static void add_signature(const struct auth_signature *s, struct finding_list *findings)
 {
     char detail[FINDING_DETAIL_MAX_BYTES + 1];
@@ -169,7 +177,10 @@ static void add_signature(const struct auth_signature *s, struct finding_list *f
         if (!signature_rules[i].applies(s))
             continue;
         signature_rules[i].write_detail(s, detail);
-        finding_list_add(findings, signature_rules[i].id, detail);
+        if (signature_rules[i].id == FINDING_DNSSEC_NONE)
+            add_dnssec_none(findings, s->dnssec, detail);
+        else
+            finding_list_add(findings, signature_rules[i].id, detail);
     }
 }
 
@@ -262,7 +273,7 @@ void verdict_add_dmarc(const struct auth_dmarc_facts *dmarc, struct finding_list
     if (domain_is_set(&dmarc->policy_domain) && dmarc->dnssec != DNSSEC_STATUS_SECURE) {
         char detail[FINDING_DETAIL_MAX_BYTES + 1];
         (void)snprintf(detail, sizeof detail, "_dmarc.%.100s", dmarc->policy_domain.name);
-        finding_list_add(findings, FINDING_DNSSEC_NONE, detail);
+        add_dnssec_none(findings, dmarc->dnssec, detail);
     }
 }
 

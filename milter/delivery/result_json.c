@@ -113,9 +113,9 @@ static bool fill_reason(json_t *object, const struct reply_record *record)
     const struct finding_rule *rule = finding_rule(record->decision.reason);
     struct strbuf text;
     strbuf_init(&text, TEXT_MAX_BYTES);
-    bool ok = finding_append_text(rule->id, &text) && put_text(object, "finding", rule->name) &&
-              put(object, "code", json_integer(rule->code)) && put_text(object, "enhanced", rule->enhanced) &&
-              put_text(object, "text", strbuf_string(&text));
+    bool ok = finding_list_append_text(record->findings, rule->id, &text) &&
+              put_text(object, "finding", rule->name) && put(object, "code", json_integer(rule->code)) &&
+              put_text(object, "enhanced", rule->enhanced) && put_text(object, "text", strbuf_string(&text));
     strbuf_clear(&text);
     return ok;
 }
@@ -312,7 +312,7 @@ static bool put_settings(json_t *parent, const struct reply_record *record)
     bool ok = array != NULL;
     for (size_t from = 0; from < text.len && ok;) {
         size_t end = span_find_byte(text, from, '\n');
-        ok = json_array_append_new(array, json_stringn(text.data + from, end - from)) == 0;
+        ok = json_array_append_new(array, text_value(span_slice(text, from, end))) == 0;
         from = end + 1;
     }
     return json_object_set_new(parent, "settings", array) == 0 && ok;

@@ -91,6 +91,26 @@ def test_passing_reply_leaves_a_folder_that_can_be_judged_again(mx, new_exchange
         assert again[member] == result[member], member
 
 
+def test_what_nobody_validated_is_recorded_and_replayed_as_that(mx, exchange, with_evidence):
+    server, folder = with_evidence
+    server.set("TrustAnchorFile", "none")
+    with mx.with_milter(server):
+        assert mx.send(exchange, signed_reply(exchange)).code == 250
+    (place,) = {path.parent for path in folder.rglob("result.json")}
+    result = json.loads((place / "result.json").read_text())
+    done = milter.run("-t", "-c", server.conf, "--replay", place)
+    assert done.returncode == 0, done.stderr
+    again = json.loads(done.stdout)
+    for told in (result, again):
+        assert told["dkim"]["dnssec"] == told["dmarc"]["dnssec"] == "unknown"
+        assert told["findings"] == result["findings"]
+        details = [each["detail"] for each in told["findings"] if each["id"] == "dnssec-none"]
+        assert details and all(detail.endswith(": not validated") for detail in details)
+        assert "TrustAnchorFile none" in told["settings"]
+    explained = milter.run("-t", "--replay", place, "--explain").stdout.decode()
+    assert "validates no DNS answers" in " ".join(explained.split()) and "is not signed with DNSSEC" not in explained
+
+
 @pytest.fixture
 def record(mx, exchange, with_evidence, tmp_path):
     """A function that copies the folder of a good reply, changes a file in it, and replays it: exit code, standard error."""

@@ -83,12 +83,34 @@ static void test_texts(void)
         const struct finding_rule *rule = finding_rule((enum finding_id)i);
         struct strbuf text;
         strbuf_init(&text, 1000);
-        bool ok = finding_append_text(rule->id, &text);
+        bool ok = finding_list_append_text(NULL, rule->id, &text);
         bool is_plain = strchr(rule->text, '%') == NULL && strchr(rule->text, '\n') == NULL;
         tap_ok(ok && is_plain && text.len < 300 && strstr(strbuf_string(&text), rule->name) != NULL,
                "SMTP text of %s is one short line that names it", rule->name);
         strbuf_clear(&text);
     }
+}
+
+/* "Nobody looked" is not the applicant's fault, and the SMTP answer must not send him to his administrator.
+ */
+static void test_unvalidated(void)
+{
+    struct finding_list list = {.count = 0};
+    struct strbuf text, plain;
+    strbuf_init(&text, 1000);
+    strbuf_init(&plain, 1000);
+    finding_list_add_unvalidated(&list, "s1._domainkey.example.com");
+    tap_ok(finding_list_append_text(&list, FINDING_DNSSEC_NONE, &text) && text.len < 300 &&
+               strstr(strbuf_string(&text), "validates no DNS answers") != NULL &&
+               strstr(strbuf_string(&text), "[dnssec-none]") != NULL,
+           "dnssec-none has a text of its own where nothing was validated");
+    tap_is_string(list.items[0].detail, "s1._domainkey.example.com: not validated",
+                  "and says so of the name");
+    tap_ok(finding_list_append_text(NULL, FINDING_DNSSEC_NONE, &plain) &&
+               strstr(strbuf_string(&plain), "is not signed with DNSSEC") != NULL,
+           "an unsigned zone is told as one");
+    strbuf_clear(&text);
+    strbuf_clear(&plain);
 }
 
 static void test_overrides(void)
@@ -147,6 +169,7 @@ int main(void)
 {
     test_contract();
     test_texts();
+    test_unvalidated();
     test_overrides();
     test_list();
     test_names();

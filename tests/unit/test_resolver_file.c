@@ -36,6 +36,9 @@ static const char zone[] = "# a comment\n"
                            "secure.example TXT \"s\"\n"
                            "secure.example SECURE\n"
                            "gone.example SECURE\n"
+                           "unlooked.example 60 TXT \"u\"\n"
+                           "unlooked.example UNVALIDATED\n"
+                           "unlooked-gone.example unvalidated\n"
                            "servfail.example SERVFAIL\n"
                            "timeout.example timeout\n"
                            "bogus.example BOGUS\n"
@@ -66,6 +69,8 @@ static const struct answer_row answer_rows[] = {
     {"com", OUTCOME_OK, DNSSEC_STATUS_INSECURE, 1, SPAN_LITERAL("one label"), 0},
     {"last.example", OUTCOME_OK, DNSSEC_STATUS_INSECURE, 1, SPAN_LITERAL("no line end"), 0},
     {"gone.example", OUTCOME_ABSENT, DNSSEC_STATUS_SECURE, 0, {NULL, 0}, 0},
+    {"unlooked.example", OUTCOME_OK, DNSSEC_STATUS_UNKNOWN, 1, SPAN_LITERAL("u"), 60},
+    {"unlooked-gone.example", OUTCOME_ABSENT, DNSSEC_STATUS_UNKNOWN, 0, {NULL, 0}, 0},
     {"nothing.example", OUTCOME_ABSENT, DNSSEC_STATUS_INSECURE, 0, {NULL, 0}, 0},
     {"example", OUTCOME_ABSENT, DNSSEC_STATUS_INSECURE, 0, {NULL, 0}, 0},
     {"servfail.example", OUTCOME_TEMPORARY, DNSSEC_STATUS_UNKNOWN, 0, {NULL, 0}, 0},
@@ -177,8 +182,8 @@ struct error_row {
 };
 
 static const struct error_row error_rows[] = {
-    {"a.example", ":1: wants TXT, SERVFAIL, TIMEOUT, BOGUS or SECURE"},
-    {"\n\na.example A 192.0.2.1", ":3: wants TXT, SERVFAIL, TIMEOUT, BOGUS or SECURE"},
+    {"a.example", ":1: wants TXT, SERVFAIL, TIMEOUT, BOGUS, SECURE or UNVALIDATED"},
+    {"\n\na.example A 192.0.2.1", ":3: wants TXT, SERVFAIL, TIMEOUT, BOGUS, SECURE or UNVALIDATED"},
     {"a.example TXT", ":1: TXT wants a quoted string"},
     {"a.example TXT # \"x\"", ":1: TXT wants a quoted string"},
     {"a.example TXT x", ":1: a string is not quoted"},
@@ -191,6 +196,8 @@ static const struct error_row error_rows[] = {
     {"a.example 60 SERVFAIL", ":1: wants TXT behind a TTL"},
     {"a.example SERVFAIL x", ":1: something stands behind the last word"},
     {"a.example BOGUS\na.example TIMEOUT", ":2: the name fails in two ways"},
+    {"a.example SECURE\na.example UNVALIDATED", ":2: the name is both SECURE and UNVALIDATED"},
+    {"a.example UNVALIDATED x", ":1: something stands behind the last word"},
     {"a..example TXT \"x\"", ":1: not a domain name"},
     {". TXT \"x\"", ":1: not a domain name"},
     {"a\\046b TXT \"x\"", ":1: not a domain name"},

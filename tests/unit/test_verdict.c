@@ -313,6 +313,27 @@ static void test_dmarc(void)
     }
 }
 
+static void test_unvalidated(void)
+{
+    struct auth_dkim_facts dkim = {.count = 1, .seen = 1};
+    struct auth_dmarc_facts dmarc = good_dmarc();
+    dkim.signatures[0] = good_signature();
+    dkim.signatures[0].dnssec = dmarc.dnssec = DNSSEC_STATUS_UNKNOWN;
+    (void)snprintf(dmarc.policy_domain.name, sizeof dmarc.policy_domain.name, "example.com");
+    struct judged j = judge(&dkim, &dmarc, POLICY_STRICT);
+    tap_ok(j.decision.verdict == VERDICT_REJECT && j.findings.count == 2, "not validated: key and policy");
+    for (size_t i = 0; i < j.findings.count; i++)
+        tap_ok(strstr(j.findings.items[i].detail, ": not validated") != NULL &&
+                   strstr(j.findings.items[i].text, "validates no DNS answers") != NULL,
+               "not validated is not told as not signed: %s", j.findings.items[i].detail);
+    dkim.signatures[0].dnssec = dmarc.dnssec = DNSSEC_STATUS_INSECURE;
+    j = judge(&dkim, &dmarc, POLICY_STRICT);
+    for (size_t i = 0; i < j.findings.count; i++)
+        tap_ok(strstr(j.findings.items[i].detail, "not validated") == NULL &&
+                   strstr(j.findings.items[i].text, "is not signed with DNSSEC") != NULL,
+               "not signed is told as that: %s", j.findings.items[i].detail);
+}
+
 static void test_difference(void)
 {
     struct auth_dkim_facts dkim = {.count = 1, .seen = 1};
@@ -371,6 +392,7 @@ int main(void)
     test_alignment();
     test_noted_fault();
     test_dmarc();
+    test_unvalidated();
     test_difference();
     test_floor();
     return tap_done();
