@@ -143,7 +143,8 @@ static bool play(int fd, const struct http_server_step *step)
         drip(fd, step->text);
         return false;
     }
-    bool ok = step->text == NULL || send_all(fd, step->text, strlen(step->text));
+    size_t len = step->len != 0 || step->text == NULL ? step->len : strlen(step->text);
+    bool ok = send_all(fd, step->text, len);
     ok = ok && send_padding(fd, step->padding);
     if (ok && step->action == HTTP_SERVER_ACTION_HALF)
         (void)shutdown(fd, SHUT_WR);

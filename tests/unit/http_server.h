@@ -24,6 +24,7 @@ struct http_server_step {
     enum http_server_action action;
     const char *text; /* NULL: nothing */
     size_t padding;   /* that many 'x' behind it */
+    size_t len;       /* of a text that holds a NUL or is to be cut; 0: up to its NUL */
 };
 
 struct http_server;
