@@ -21,6 +21,11 @@ TOP = Path(__file__).resolve().parents[2]
 _milters = itertools.count(1)
 
 
+def pytest_addoption(parser):
+    parser.addoption("--replies", type=int, default=200, help="how many honest ones test_chaos sends")
+    parser.addoption("--seed", type=int, help="of the chance in test_chaos; a new one where it is not given")
+
+
 def pytest_collection_modifyitems(items):
     """Who runs these without what they need is told so, not shown a green line."""
     if items and os.geteuid() != 0:

@@ -84,7 +84,10 @@ def read_message(connection):
     head, _, body = data.partition(b"\r\n\r\n")
     lengths = [line.split(b":")[1] for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")]
     while lengths and len(body) < int(lengths[0]):
-        body += connection.recv(65536)
+        more = connection.recv(65536)
+        if not more:
+            break
+        body += more
     return head + b"\r\n\r\n" + body
 
 
@@ -106,7 +109,7 @@ class HttpServer(_InThread):
         raise NotImplementedError
 
 
-class _Endpoint(_InThread):
+class Endpoint(_InThread):
     """A UNIX socket whose connections `serve` gets."""
 
     def __init__(self, path):
@@ -121,7 +124,7 @@ class _Endpoint(_InThread):
 
 
 
-class SilentServer(_Endpoint):
+class SilentServer(Endpoint):
     """Takes requests, which are in `asked`, and answers once it is let go."""
 
     def __init__(self, path):
@@ -135,7 +138,7 @@ class SilentServer(_Endpoint):
             connection.sendall(b"HTTP/1.1 204 No Content\r\n\r\n")
 
 
-class LosingServer(_Endpoint):
+class LosingServer(Endpoint):
     """Passes requests on to an ACME server's socket, and loses its first `losses` answers."""
 
     def __init__(self, path, socket_behind, losses):
