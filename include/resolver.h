@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * TXT look-ups that keep found, proven absent and unknown apart, with their DNSSEC status. One resolver
- * serves all threads of the process; a question that is answered late never holds up another.
+ * Look-ups, of TXT and of addresses, that keep found, proven absent and unknown apart, with their DNSSEC
+ * status. One resolver serves all threads of the process; a question that is answered late never holds up
+ * another.
  */
 #ifndef RESOLVER_H
 #define RESOLVER_H
@@ -20,6 +21,13 @@ enum {
 struct resolver;
 struct resolver_question;
 
+enum resolver_type {
+    RESOLVER_TYPE_NONE = 0,
+    RESOLVER_TYPE_TXT,
+    RESOLVER_TYPE_A,    /* records of 4 bytes */
+    RESOLVER_TYPE_AAAA, /* records of 16 bytes */
+};
+
 struct resolver_options {
     const char
         *nameservers[RESOLVER_NAMESERVERS_MAX]; /* "ADDRESS" or "ADDRESS@PORT"; none: /etc/resolv.conf */
@@ -30,11 +38,11 @@ struct resolver_options {
 /* What a question came to. Borrowed from the question. */
 struct resolver_answer {
     const char *name;     /* in lower case; "" for one that the DNS cannot hold, which is ABSENT */
-    enum outcome outcome; /* OK; ABSENT: NXDOMAIN or no TXT; TEMPORARY: time-out, SERVFAIL, bogus, a record
-                             that cannot be read or is over the limit; INTERNAL */
+    enum outcome outcome; /* OK; ABSENT: NXDOMAIN or no such record; TEMPORARY: time-out, SERVFAIL, bogus, a
+                             record that cannot be read or is over the limit; INTERNAL */
     enum dnssec_status dnssec; /* UNKNOWN: TEMPORARY, or nothing was validated (no trust anchor) */
     size_t count;
-    struct span records[RESOLVER_RECORDS_MAX]; /* the strings of each TXT record joined */
+    struct span records[RESOLVER_RECORDS_MAX]; /* the strings of each TXT record joined, or an address */
     unsigned ttl_seconds;
 };
 
@@ -51,7 +59,8 @@ const char *resolver_library_text(void); /* libunbound's version: for -V */
  *   NAME [TTL] TXT "string" ["string"...]     NAME SERVFAIL     NAME TIMEOUT     NAME BOGUS
  *   NAME SECURE     NAME UNVALIDATED
  * '#' and ';' begin a comment. A name not in the file is NXDOMAIN; one that is both a failure and a record
- * fails. Without SECURE an answer is INSECURE; with UNVALIDATED (nobody looked) it is UNKNOWN. error:
+ * fails. Without SECURE an answer is INSECURE; with UNVALIDATED (nobody looked) it is UNKNOWN. It knows no
+ * addresses. error:
  * "FILE:LINE: what is wrong".
  */
 struct resolver *resolver_new_file(const char *path, char error[static RESOLVER_ERROR_BYTES]);
@@ -59,6 +68,7 @@ struct resolver *resolver_new_file(const char *path, char error[static RESOLVER_
 void resolver_free(struct resolver *r);
 
 /* Starts a look-up and returns at once. name: ASCII, at most DOMAIN_MAX_BYTES. NULL: out of memory. */
+struct resolver_question *resolver_ask(struct resolver *r, const char *name, enum resolver_type type);
 struct resolver_question *resolver_ask_txt(struct resolver *r, const char *name);
 
 /* Waits for the answer until the deadline; if there is none by then, OUTCOME_TEMPORARY. Never NULL. May be

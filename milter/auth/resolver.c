@@ -66,14 +66,19 @@ static struct resolver_question *ask_impossible(void)
     return &q->base;
 }
 
-struct resolver_question *resolver_ask_txt(struct resolver *r, const char *name)
+struct resolver_question *resolver_ask(struct resolver *r, const char *name, enum resolver_type type)
 {
     char copy[DOMAIN_MAX_BYTES + 1];
     struct span text = span_from_string(name);
     if (!resolver_name_is_valid(text))
         return ask_impossible();
     resolver_name_copy(text, copy);
-    return r->operations->ask_txt(r, copy);
+    return r->operations->ask(r, copy, type);
+}
+
+struct resolver_question *resolver_ask_txt(struct resolver *r, const char *name)
+{
+    return resolver_ask(r, name, RESOLVER_TYPE_TXT);
 }
 
 const struct resolver_answer *resolver_wait(struct resolver_question *q, struct deadline deadline)

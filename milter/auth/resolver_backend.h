@@ -10,7 +10,7 @@
 
 struct resolver_operations {
     /* name: valid, lower case, no trailing dot. NULL: out of memory. */
-    struct resolver_question *(*ask_txt)(struct resolver *r, const char *name);
+    struct resolver_question *(*ask)(struct resolver *r, const char *name, enum resolver_type type);
     const struct resolver_answer *(*wait)(struct resolver_question *q, struct deadline deadline);
     void (*question_free)(struct resolver_question *q);
     void (*free)(struct resolver *r);

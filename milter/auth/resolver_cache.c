@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Answers that are still good, before a backend: validating one again costs more than all the rest of a mail.
- * What is not known is never kept. Each name has one slot that it may share with others: the later one takes
- * it.
+ * What is not known is never kept. Each name and type has one slot that it may share with others: the later
+ * one takes it.
  */
 #include <pthread.h>
 #include <stdlib.h>
@@ -20,6 +20,7 @@ enum {
 
 struct entry {
     char name[DOMAIN_MAX_BYTES + 1];
+    enum resolver_type type;
     struct resolver_answer answer; /* its spans point into text; its name is not used */
     int64_t expires_ms;
     size_t text_len;
@@ -38,15 +39,16 @@ struct cache_question {
     struct cache *cache;
     struct resolver_question *asked; /* owned; NULL: answered from the cache */
     bool is_kept;
+    enum resolver_type type;
     char name[DOMAIN_MAX_BYTES + 1];
     struct resolver_answer answer; /* its spans point into text */
     char text[];
 };
 
 /* FNV-1a. */
-static size_t slot_of(const char *name)
+static size_t slot_of(const char *name, enum resolver_type type)
 {
-    uint32_t hash = 2166136261u;
+    uint32_t hash = 2166136261u ^ (uint32_t)type;
     for (; *name != '\0'; name++)
         hash = (hash ^ (unsigned char)*name) * 16777619u;
     return hash % SLOTS;
@@ -72,7 +74,8 @@ static size_t text_len(const struct resolver_answer *answer)
     return len;
 }
 
-static void keep_answer(struct cache *cache, const char *name, const struct resolver_answer *answer)
+static void keep_answer(struct cache *cache, const char *name, enum resolver_type type,
+                        const struct resolver_answer *answer)
 {
     unsigned most = answer->outcome == OUTCOME_OK ? TTL_MAX_SECONDS : TTL_ABSENT_MAX_SECONDS;
     unsigned ttl = answer->ttl_seconds < most ? answer->ttl_seconds : most;
@@ -84,11 +87,12 @@ static void keep_answer(struct cache *cache, const char *name, const struct reso
     if (e == NULL)
         return;
     resolver_name_copy(span_from_string(name), e->name);
+    e->type = type;
     e->answer = *answer;
     e->text_len = len;
     e->expires_ms = clock_monotonic_ms() + (int64_t)ttl * 1000;
     move_records(&e->answer, e->text);
-    struct entry **slot = &cache->slots[slot_of(name)];
+    struct entry **slot = &cache->slots[slot_of(name, type)];
     pthread_mutex_lock(&cache->lock);
     struct entry *old = *slot;
     *slot = e;
@@ -108,20 +112,21 @@ static struct cache_question *copy_entry(const struct entry *e, int64_t left_ms)
 }
 
 /* *is_there: with NULL, out of memory. */
-static struct cache_question *find_answer(struct cache *cache, const char *name, bool *is_there)
+static struct cache_question *find_answer(struct cache *cache, const char *name, enum resolver_type type,
+                                          bool *is_there)
 {
     struct cache_question *q = NULL;
     int64_t now_ms = clock_monotonic_ms();
     pthread_mutex_lock(&cache->lock);
-    const struct entry *e = cache->slots[slot_of(name)];
-    *is_there = e != NULL && e->expires_ms > now_ms && strcmp(e->name, name) == 0;
+    const struct entry *e = cache->slots[slot_of(name, type)];
+    *is_there = e != NULL && e->expires_ms > now_ms && e->type == type && strcmp(e->name, name) == 0;
     if (*is_there)
         q = copy_entry(e, e->expires_ms - now_ms);
     pthread_mutex_unlock(&cache->lock);
     return q;
 }
 
-static struct resolver_question *cache_ask_txt(struct resolver *base, const char *name);
+static struct resolver_question *cache_ask(struct resolver *base, const char *name, enum resolver_type type);
 
 static const struct resolver_answer *cache_wait(struct resolver_question *base, struct deadline deadline)
 {
@@ -130,7 +135,7 @@ static const struct resolver_answer *cache_wait(struct resolver_question *base, 
         return &q->answer;
     const struct resolver_answer *answer = resolver_wait(q->asked, deadline);
     if (!q->is_kept)
-        keep_answer(q->cache, q->name, answer);
+        keep_answer(q->cache, q->name, q->type, answer);
     q->is_kept = answer->outcome != OUTCOME_TEMPORARY; /* which may still come */
     return answer;
 }
@@ -153,27 +158,28 @@ static void cache_free(struct resolver *base)
 }
 
 static const struct resolver_operations cache_operations = {
-    .ask_txt = cache_ask_txt,
+    .ask = cache_ask,
     .wait = cache_wait,
     .question_free = cache_question_free,
     .free = cache_free,
 };
 
-static struct resolver_question *cache_ask_txt(struct resolver *base, const char *name)
+static struct resolver_question *cache_ask(struct resolver *base, const char *name, enum resolver_type type)
 {
     struct cache *cache = (struct cache *)base;
     bool is_there;
-    struct cache_question *q = find_answer(cache, name, &is_there);
+    struct cache_question *q = find_answer(cache, name, type, &is_there);
     if (!is_there)
         q = calloc(1, sizeof *q);
     if (q == NULL)
         return NULL;
     q->base.operations = &cache_operations;
     q->cache = cache;
+    q->type = type;
     resolver_name_copy(span_from_string(name), q->name);
     q->answer.name = q->name;
     if (!is_there)
-        q->asked = resolver_ask_txt(cache->backend, name);
+        q->asked = resolver_ask(cache->backend, name, type);
     if (is_there || q->asked != NULL)
         return &q->base;
     free(q);

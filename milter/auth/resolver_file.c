@@ -355,7 +355,7 @@ static void fill_answer(struct resolver_answer *answer, const struct entry *e)
     }
 }
 
-static struct resolver_question *file_ask_txt(struct resolver *base, const char *name);
+static struct resolver_question *file_ask(struct resolver *base, const char *name, enum resolver_type type);
 
 static const struct resolver_answer *file_wait(struct resolver_question *base, struct deadline deadline)
 {
@@ -378,13 +378,13 @@ static void file_free(struct resolver *base)
 }
 
 static const struct resolver_operations file_operations = {
-    .ask_txt = file_ask_txt,
+    .ask = file_ask,
     .wait = file_wait,
     .question_free = file_question_free,
     .free = file_free,
 };
 
-static struct resolver_question *file_ask_txt(struct resolver *base, const char *name)
+static struct resolver_question *file_ask(struct resolver *base, const char *name, enum resolver_type type)
 {
     struct file_question *q = calloc(1, sizeof *q);
     if (q == NULL)
@@ -392,7 +392,8 @@ static struct resolver_question *file_ask_txt(struct resolver *base, const char 
     q->base.operations = &file_operations;
     resolver_name_copy(span_from_string(name), q->name);
     q->answer.name = q->name;
-    fill_answer(&q->answer, find_entry((struct file_resolver *)base, q->name));
+    fill_answer(&q->answer,
+                type == RESOLVER_TYPE_TXT ? find_entry((struct file_resolver *)base, q->name) : NULL);
     return &q->base;
 }
 

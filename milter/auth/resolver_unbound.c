@@ -19,14 +19,13 @@
 
 #include "log.h"
 #include "resolver_backend.h"
+#include "resolver_result.h"
 #include "resolver_servers.h"
 
 enum {
-    TYPE_TXT = 16,
     CLASS_IN = 1,
     RCODE_NOERROR = 0,
     RCODE_NXDOMAIN = 3,
-    ANSWER_MAX_BYTES = 65535,
     CONFIG_MAX_BYTES = 4096,
     CONFIG_PATH_BYTES = 32,
     START_MS = 10000,
@@ -51,6 +50,7 @@ struct unbound_question {
     unsigned holders;
     bool is_done;
     int async_id;
+    enum resolver_type type;
     char name[DOMAIN_MAX_BYTES + 1];
     char *text; /* owned: what the records point into */
     struct resolver_answer answer;
@@ -74,66 +74,9 @@ static void question_let_go(struct unbound_question *q)
         question_destroy(q);
 }
 
-/* Joins the strings of one TXT record. False if they do not fill it exactly, or it is longer than we take. */
-static bool join_strings(const unsigned char *data, size_t len, char *out, size_t *out_len)
+static int number_of(enum resolver_type type)
 {
-    size_t at = 0;
-    *out_len = 0;
-    while (at < len) {
-        size_t string = data[at++];
-        if (string > len - at || *out_len + string > RESOLVER_RECORD_MAX_BYTES)
-            return false;
-        memcpy(out + *out_len, data + at, string);
-        *out_len += string;
-        at += string;
-    }
-    return len > 0;
-}
-
-/*
- * A record that cannot be read makes the whole answer TEMPORARY. Leaving it out could hide that there are two
- * records, or that there is one at all, and so end in a parent's policy.
- */
-static enum outcome read_records(struct unbound_question *q, const struct ub_result *result)
-{
-    size_t total = 0, count = 0, used = 0;
-    for (; result->data[count] != NULL; count++)
-        total += result->len[count] > 0 ? (size_t)result->len[count] : 0;
-    if (total > ANSWER_MAX_BYTES)
-        return OUTCOME_TEMPORARY;
-    q->text = malloc(total + 1);
-    if (q->text == NULL)
-        return OUTCOME_INTERNAL;
-    for (size_t i = 0; i < count && i < RESOLVER_RECORDS_MAX; i++) {
-        struct span *record = &q->answer.records[i];
-        record->data = q->text + used;
-        if (result->len[i] < 0 || !join_strings((const unsigned char *)result->data[i],
-                                                (size_t)result->len[i], q->text + used, &record->len))
-            return OUTCOME_TEMPORARY;
-        used += record->len;
-    }
-    q->answer.count = count <= RESOLVER_RECORDS_MAX ? count : RESOLVER_RECORDS_MAX + 1;
-    return count > 0 ? OUTCOME_OK : OUTCOME_TEMPORARY;
-}
-
-/*
- * A server that does not recurse sends us elsewhere, with NS and no SOA in the authority section: that is no
- * proof that there is nothing (RFC 2308 section 2.2). libunbound takes a forwarder's word for it.
- */
-static bool is_referral(const struct ub_result *result)
-{
-    ns_msg message;
-    ns_rr record;
-    bool has_ns = false;
-    if (result->answer_packet == NULL ||
-        ns_initparse(result->answer_packet, result->answer_len, &message) != 0)
-        return false;
-    for (int i = 0; i < ns_msg_count(message, ns_s_ns); i++) {
-        if (ns_parserr(&message, ns_s_ns, i, &record) != 0 || ns_rr_type(record) == ns_t_soa)
-            return false;
-        has_ns = has_ns || ns_rr_type(record) == ns_t_ns;
-    }
-    return has_ns;
+    return type == RESOLVER_TYPE_A ? ns_t_a : type == RESOLVER_TYPE_AAAA ? ns_t_aaaa : ns_t_txt;
 }
 
 static void read_result(struct unbound_question *q, const struct ub_result *result)
@@ -147,9 +90,13 @@ static void read_result(struct unbound_question *q, const struct ub_result *resu
     if (result->rcode == RCODE_NXDOMAIN)
         answer->outcome = OUTCOME_ABSENT;
     else if (result->rcode == RCODE_NOERROR && !result->havedata)
-        answer->outcome = is_referral(result) ? OUTCOME_TEMPORARY : OUTCOME_ABSENT;
+        answer->outcome = resolver_result_is_referral(result->answer_packet, result->answer_len)
+                              ? OUTCOME_TEMPORARY
+                              : OUTCOME_ABSENT;
     else
-        answer->outcome = result->rcode == RCODE_NOERROR ? read_records(q, result) : OUTCOME_TEMPORARY;
+        answer->outcome = result->rcode == RCODE_NOERROR
+                              ? resolver_result_read(result->data, result->len, q->type, answer, &q->text)
+                              : OUTCOME_TEMPORARY;
     if (answer->outcome != OUTCOME_OK)
         answer->count = 0;
     if (answer->outcome != OUTCOME_OK && answer->outcome != OUTCOME_ABSENT)
@@ -197,7 +144,8 @@ static struct unbound_question *question_new(struct unbound_resolver *r, const c
     return q;
 }
 
-static struct resolver_question *unbound_ask_txt(struct resolver *base, const char *name);
+static struct resolver_question *unbound_ask(struct resolver *base, const char *name,
+                                             enum resolver_type type);
 
 static const struct resolver_answer *unbound_wait(struct resolver_question *base, struct deadline deadline)
 {
@@ -260,13 +208,13 @@ static void unbound_free(struct resolver *base)
 }
 
 static const struct resolver_operations unbound_operations = {
-    .ask_txt = unbound_ask_txt,
+    .ask = unbound_ask,
     .wait = unbound_wait,
     .question_free = unbound_question_free,
     .free = unbound_free,
 };
 
-static struct resolver_question *unbound_ask_txt(struct resolver *base, const char *name)
+static struct resolver_question *unbound_ask(struct resolver *base, const char *name, enum resolver_type type)
 {
     struct unbound_resolver *r = (struct unbound_resolver *)base;
     struct unbound_question *q = question_new(r, name);
@@ -274,7 +222,8 @@ static struct resolver_question *unbound_ask_txt(struct resolver *base, const ch
         return NULL;
     q->base.operations = &unbound_operations;
     q->holders = 2;
-    int error = ub_resolve_async(r->ctx, q->name, TYPE_TXT, CLASS_IN, q, on_answer, &q->async_id);
+    q->type = type;
+    int error = ub_resolve_async(r->ctx, q->name, number_of(type), CLASS_IN, q, on_answer, &q->async_id);
     if (error == 0)
         return &q->base;
     question_destroy(q);
@@ -384,7 +333,7 @@ static int start_library(struct unbound_resolver *r)
     struct pollfd answer = {.fd = ub_fd(r->ctx), .events = POLLIN};
     struct deadline deadline = deadline_in(START_MS);
     int async_id = 0;
-    int code = ub_resolve_async(r->ctx, "localhost", TYPE_TXT, CLASS_IN, r, on_first_answer, &async_id);
+    int code = ub_resolve_async(r->ctx, "localhost", ns_t_txt, CLASS_IN, r, on_first_answer, &async_id);
     r->is_started = code == 0;
     while (code == 0 && !r->has_answered) {
         if (poll(&answer, 1, (int)deadline_left_ms(deadline)) != 1)

@@ -13,9 +13,11 @@
 enum {
     HEADER_BYTES = 12,
     PACKET_BYTES = 16384,
+    TYPE_A = 1,
     TYPE_NS = 2,
     TYPE_CNAME = 5,
     TYPE_TXT = 16,
+    TYPE_AAAA = 28,
     LATE_MS = 250,
     PORTS_TRIED = 8
 };
@@ -68,6 +70,17 @@ static void put_txt(struct packet *p, const char *text)
 {
     size_t data = begin_record(p, HEADER_BYTES, TYPE_TXT);
     put_string(p, text, strlen(text));
+    end_record(p, data);
+}
+
+/* An address of len bytes: 127.0.0.1, or ::1 */
+static void put_address(struct packet *p, unsigned owner, unsigned type, size_t len)
+{
+    unsigned char address[16] = {[15] = 1};
+    if (type == TYPE_A)
+        memcpy(address, "\x7f\0\0\x01", 4);
+    size_t data = begin_record(p, owner, type);
+    put(p, address, len);
     end_record(p, data);
 }
 
@@ -243,6 +256,27 @@ static void answer_txt(struct packet *p)
         put_big(p, 33);
 }
 
+static void answer_address(struct packet *p, unsigned type)
+{
+    bool is_v4 = type == TYPE_A;
+    size_t len = is_v4 ? 4 : 16;
+    if (is_label(p, "host") || is_label(p, is_v4 ? "host4" : "host6"))
+        put_address(p, HEADER_BYTES, type, len);
+    if (is_label(p, "host-short"))
+        put_address(p, HEADER_BYTES, type, len - 1);
+    if (is_label(p, "host-alias")) {
+        size_t owner = p->len + 12;
+        put_cname(p, "host");
+        put_address(p, (unsigned)owner, type, len);
+    }
+    if (is_label(p, "servfail") || (!is_v4 && is_label(p, "host4-servfail")))
+        p->bytes[3] |= 2;
+    else if (is_label(p, "host4-servfail") || is_label(p, "host4-silent"))
+        put_address(p, HEADER_BYTES, type, len);
+    if (is_label(p, "nx"))
+        p->bytes[3] |= 3;
+}
+
 /* Turns a question into its answer in place: no EDNS, which a server may leave out. */
 static bool make_answer(struct packet *p, const struct dns_server *s)
 {
@@ -255,6 +289,8 @@ static bool make_answer(struct packet *p, const struct dns_server *s)
     if (end > p->len || is_label(p, "silent"))
         return false;
     unsigned type = p->bytes[end - 4] * 256u + p->bytes[end - 3];
+    if (type == TYPE_AAAA && is_label(p, "host4-silent"))
+        return false;
     p->len = end;
     p->bytes[2] |= 0x80;
     p->bytes[3] = 0x80;
@@ -263,6 +299,8 @@ static bool make_answer(struct packet *p, const struct dns_server *s)
         sleep_ms(LATE_MS);
     if (type == TYPE_TXT)
         answer_txt(p);
+    else if (type == TYPE_A || type == TYPE_AAAA)
+        answer_address(p, type);
     if (type == TYPE_TXT && s->given != NULL)
         answer_given(p, s->given);
     return true;

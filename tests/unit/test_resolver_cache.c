@@ -34,7 +34,7 @@ static void fake_question_free(struct resolver_question *q)
     free(q);
 }
 
-static struct resolver_question *fake_ask(struct resolver *r, const char *name);
+static struct resolver_question *fake_ask(struct resolver *r, const char *name, enum resolver_type type);
 
 static void fake_free(struct resolver *r)
 {
@@ -44,11 +44,12 @@ static void fake_free(struct resolver *r)
 static const struct resolver_operations fake_operations = {fake_ask, fake_wait, fake_question_free,
                                                            fake_free};
 
-static struct resolver_question *fake_ask(struct resolver *r, const char *name)
+static struct resolver_question *fake_ask(struct resolver *r, const char *name, enum resolver_type type)
 {
     struct fake *fake = (struct fake *)r;
     struct fake_question *q = calloc(1, sizeof *q);
     (void)name;
+    (void)type;
     __atomic_add_fetch(&fake->asked, 1, __ATOMIC_RELAXED);
     q->base.operations = &fake_operations;
     q->fake = fake;

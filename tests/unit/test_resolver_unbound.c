@@ -99,6 +99,33 @@ static void test_joined_text(struct resolver *r)
     resolver_question_free(q);
 }
 
+static void test_addresses_asked(struct resolver *r)
+{
+    static const struct {
+        const char *ask;
+        enum resolver_type type;
+        enum outcome want;
+        size_t count, len;
+    } rows[] = {
+        {"host.test", RESOLVER_TYPE_A, OUTCOME_OK, 1, 4},
+        {"host.test", RESOLVER_TYPE_AAAA, OUTCOME_OK, 1, 16},
+        {"host-alias.test", RESOLVER_TYPE_A, OUTCOME_OK, 1, 4},
+        {"host4.test", RESOLVER_TYPE_AAAA, OUTCOME_ABSENT, 0, 0},
+        {"host-short.test", RESOLVER_TYPE_A, OUTCOME_TEMPORARY, 0, 0},
+        {"nx.addresses.test", RESOLVER_TYPE_A, OUTCOME_ABSENT, 0, 0},
+        {"servfail.addresses.test", RESOLVER_TYPE_A, OUTCOME_TEMPORARY, 0, 0},
+        {"plain.test", RESOLVER_TYPE_A, OUTCOME_ABSENT, 0, 0},
+    };
+    for (size_t i = 0; i < ROWS(rows); i++) {
+        struct resolver_question *q = resolver_ask(r, rows[i].ask, rows[i].type);
+        const struct resolver_answer *a = resolver_wait(q, deadline_in(SOON_MS));
+        tap_ok(a->outcome == rows[i].want && a->count == rows[i].count &&
+                   (a->count == 0 || a->records[0].len == rows[i].len),
+               "address %zu of %s: outcome %d, count %zu", i, rows[i].ask, (int)a->outcome, a->count);
+        resolver_question_free(q);
+    }
+}
+
 static void test_slow(struct resolver *r)
 {
     int64_t start = clock_monotonic_ms();
@@ -331,6 +358,7 @@ int main(void)
         return tap_done();
     test_answers(r);
     test_joined_text(r);
+    test_addresses_asked(r);
     test_slow(r);
     test_threads(r);
     test_recovery(&s, r, false);
