@@ -51,7 +51,7 @@ static bool append_server(struct strbuf *config, struct span address)
 {
     if (!resolver_server_is_valid(address))
         return false;
-    (void)strbuf_append_string(config, "  forward-addr: ");
+    (void)strbuf_append(config, RESOLVER_SERVERS_KEY);
     (void)strbuf_append(config, address);
     return strbuf_append_byte(config, '\n');
 }

@@ -7,7 +7,9 @@
 
 #include "resolver.h"
 
-/* Appends a "  forward-addr: ADDRESS[@PORT]" line for each server. False: an address that is none. */
+#define RESOLVER_SERVERS_KEY SPAN_LITERAL("  forward-addr: ")
+
+/* Appends a line of that key and ADDRESS[@PORT] for each server. False: an address that is none. */
 bool resolver_servers_append(struct strbuf *config, const struct resolver_options *options);
 
 #endif

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "log.h"
+#include "resolver_anchor.h"
 #include "resolver_backend.h"
 #include "resolver_result.h"
 #include "resolver_servers.h"
@@ -28,6 +29,7 @@ enum {
     RCODE_NXDOMAIN = 3,
     CONFIG_MAX_BYTES = 4096,
     CONFIG_PATH_BYTES = 32,
+    CONFIG_LINE_BYTES = 128,
     START_MS = 10000,
 };
 
@@ -262,32 +264,54 @@ static int set_options(struct ub_ctx *ctx)
     return error;
 }
 
-static int load_config(struct ub_ctx *ctx, const struct strbuf *config)
+/* libunbound opens its configuration by name, and a memfd has a name only where /proc is mounted. */
+static int load_config(struct ub_ctx *ctx, const struct strbuf *config, bool *is_readable)
 {
     char path[CONFIG_PATH_BYTES];
     int fd = memfd_create("forward-zone", MFD_CLOEXEC);
     if (fd < 0)
         return UB_READFILE;
-    (void)snprintf(path, sizeof path, "/dev/fd/%d", fd);
+    (void)snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    *is_readable = access(path, R_OK) == 0;
     int error = UB_READFILE;
-    if (write(fd, config->data, config->len) == (ssize_t)config->len)
+    if (*is_readable && write(fd, config->data, config->len) == (ssize_t)config->len)
         error = ub_ctx_config(ctx, path);
     close(fd);
     return error;
 }
 
+/* The servers of a configuration, one by one. */
+static int set_each_server(struct ub_ctx *ctx, struct span config)
+{
+    const struct span key = RESOLVER_SERVERS_KEY;
+    char address[CONFIG_LINE_BYTES];
+    int error = 0;
+    for (size_t at = span_find(config, 0, key); at < config.len && error == 0;
+         at = span_find(config, at, key)) {
+        at += key.len;
+        struct span line = span_slice(config, at, span_find_byte(config, at, '\n'));
+        (void)snprintf(address, sizeof address, "%.*s", (int)line.len, line.data);
+        error = ub_ctx_set_fwd(ctx, address);
+    }
+    return error;
+}
+
 /*
  * libunbound keeps a failure of a forwarder for five seconds, so that a mail sent again at once would meet a
- * server that is already back with the failure of before. Only a configuration file can say forward-no-cache.
- * Keys are still kept for validation, and good answers in resolver_cache.
+ * server that is already back with the failure of before. Only a configuration file can say forward-no-cache;
+ * where none can be read, failures are kept. Keys are still kept for validation, and good answers in
+ * resolver_cache.
  */
 static int set_servers(struct ub_ctx *ctx, const struct resolver_options *options)
 {
     struct strbuf config;
+    bool is_readable = true;
     strbuf_init(&config, CONFIG_MAX_BYTES);
     (void)strbuf_append_string(&config, "forward-zone:\n  name: \".\"\n  forward-no-cache: yes\n");
     bool is_good = resolver_servers_append(&config, options);
-    int error = is_good ? load_config(ctx, &config) : UB_SYNTAX;
+    int error = is_good ? load_config(ctx, &config, &is_readable) : UB_SYNTAX;
+    if (!is_readable)
+        error = set_each_server(ctx, strbuf_view(&config));
     strbuf_clear(&config);
     return error;
 }
@@ -337,7 +361,7 @@ static int start_library(struct unbound_resolver *r)
     r->is_started = code == 0;
     while (code == 0 && !r->has_answered) {
         if (poll(&answer, 1, (int)deadline_left_ms(deadline)) != 1)
-            return UB_INITFAIL;
+            return UB_FORKFAIL;
         code = ub_process(r->ctx);
     }
     return code;
@@ -347,32 +371,6 @@ static bool fail(char *error, const char *what, const char *why)
 {
     (void)snprintf(error, RESOLVER_ERROR_BYTES, "%s: %s", what, why);
     return false;
-}
-
-/* As of a file without one libunbound would not validate anything, and not say so. */
-static bool has_anchor(const char *path)
-{
-    FILE *file = fopen(path, "re");
-    char word[sizeof "DNSKEY"];
-    size_t len = 0;
-    bool is_comment = false, is_found = false;
-    for (int byte = 0; file != NULL && byte != EOF && !is_found;) {
-        byte = getc(file);
-        is_comment = byte != '\n' && (is_comment || byte == ';');
-        if (!is_comment && byte > ' ') {
-            if (len < sizeof word)
-                word[len] = (char)byte;
-            len++;
-            continue;
-        }
-        struct span type = {word, len < sizeof word ? len : 0};
-        is_found =
-            span_equal_nocase(type, SPAN_LITERAL("DS")) || span_equal_nocase(type, SPAN_LITERAL("DNSKEY"));
-        len = 0;
-    }
-    if (file != NULL)
-        (void)fclose(file); /* it was only read */
-    return is_found;
 }
 
 static bool configure(struct unbound_resolver *r, const struct resolver_options *options, char *error)
@@ -387,19 +385,19 @@ static bool configure(struct unbound_resolver *r, const struct resolver_options 
     if (code != 0)
         return fail(error, options->nameserver_count != 0 ? "Nameservers" : "/etc/resolv.conf",
                     ub_strerror(code));
-    if (r->is_validating && access(options->trust_anchor_file, R_OK) != 0)
-        return fail(error, options->trust_anchor_file, "cannot be read");
-    if (r->is_validating && !has_anchor(options->trust_anchor_file))
-        return fail(error, options->trust_anchor_file,
-                    "no trust anchor (DS, DNSKEY) in it; none turns validation off");
+    const char *fault = r->is_validating ? resolver_anchor_fault(options->trust_anchor_file) : NULL;
+    if (fault != NULL)
+        return fail(error, options->trust_anchor_file, fault);
     if (r->is_validating)
         code = ub_ctx_add_ta_file(r->ctx, options->trust_anchor_file);
     if (code == 0)
         code = remove_zones(r->ctx, options);
     if (code == 0)
         code = start_library(r);
+    /* The anchors are read with the first question. */
+    bool is_anchor = code == UB_INITFAIL && r->is_validating;
     if (code != 0)
-        return fail(error, r->is_validating ? options->trust_anchor_file : "libunbound", ub_strerror(code));
+        return fail(error, is_anchor ? options->trust_anchor_file : "libunbound", ub_strerror(code));
     return true;
 }
 

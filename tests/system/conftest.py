@@ -79,7 +79,7 @@ def dns_server(folder, keys):
 @pytest.fixture
 def judge_by(keys, tmp_path):
     """Judges a good reply of that domain by -t and these name servers; returns the exit code and the result."""
-    def judge_by(domain, nameservers, anchor, *lines, key="ed25519", selector="s"):
+    def judge_by(domain, nameservers, anchor, *lines, key="ed25519", selector="s", within=()):
         conf, message = tmp_path / "acme-milter.conf", tmp_path / "mail.eml"
         conf.write_text("\n".join([f"ChallengeAddress {CHALLENGE_ADDRESS}", f"Nameservers {nameservers}",
                                    f"TrustAnchorFile {anchor}", *lines]) + "\n")
@@ -87,7 +87,7 @@ def judge_by(keys, tmp_path):
                      "tokenPart1": "LgYemJLy3F1LDkiJrdIGbEzyFJyOyf6v"}
         reply = mail.reply(challenge, "AjXW0h9_4YMP6Sv-9tKQNUrapI0us7ayBn0nCGOkUsk").bytes()
         message.write_bytes(signer.sign(reply, keys[key], domain, selector))
-        done = milter.run("-t", "-c", conf, message)
+        done = milter.run("-t", "-c", conf, message, within=within)
         assert done.stdout, done.stderr
         return done.returncode, json.loads(done.stdout)
     return judge_by

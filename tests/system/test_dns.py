@@ -52,6 +52,18 @@ def test_dnssec_status_of_key_and_policy(judge, zone, want):
     assert ("dnssec-none" in findings(result)) == (want == "insecure")
 
 
+def test_without_proc_the_same_servers_are_asked(judge, zones, tmp_path):
+    """As in a bare chroot, where libunbound finds no file that has no name."""
+    without_proc = ("unshare", "--mount", "sh", "-c", 'mount -t tmpfs none /proc && exec "$@"', "sh")
+    anchor = tmp_path / "no.key"
+    anchor.write_text("example. DS nonsense\n")
+    with pytest.raises(AssertionError, match=f"{anchor}: "):
+        judge(SIGNED, selector="ed25519", anchor=anchor, within=without_proc)
+    for servers in (None, f"127.0.0.1@1, {zones.address}"):
+        code, result = judge(SIGNED, "DNSTimeout 30s", selector="ed25519", nameservers=servers, within=without_proc)
+        assert (code, result["dkim"]["dnssec"]) == (0, "secure")
+
+
 def test_bogus_is_temporary(judge):
     code, result = judge(BOGUS, selector="ed25519")
     assert (code, result["verdict"], result["reason"]["code"]) == (75, "temperror", 451)

@@ -170,10 +170,11 @@ class BackgroundMilter(Milter):
         self.pid = None
 
 
-def run(*arguments, stdin=None, timeout=60, **popen):
-    """acme-milter on the command line; returns the completed process with bytes in stdout and stderr."""
+def run(*arguments, stdin=None, timeout=60, within=(), **popen):
+    """acme-milter on the command line, which `within` goes before; returns the completed process with bytes in stdout and
+    stderr."""
     if "-f" in arguments:
         popen["env"] = {"ASAN_OPTIONS": NO_LEAKS, **popen.get("env", os.environ)}
     started = program_for_all() if "user" in popen else program()
-    return subprocess.run([started, *[str(argument) for argument in arguments]], input=stdin, timeout=timeout,
+    return subprocess.run([*within, started, *[str(argument) for argument in arguments]], input=stdin, timeout=timeout,
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False, **popen)
