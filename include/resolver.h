@@ -65,6 +65,7 @@ const char *resolver_library_text(void); /* libunbound's version: for -V */
  */
 struct resolver *resolver_new_file(const char *path, char error[static RESOLVER_ERROR_BYTES]);
 
+/* By the thread that made it: libunbound makes and destroys locks of the whole process with its contexts. */
 void resolver_free(struct resolver *r);
 
 /* Starts a look-up and returns at once. name: ASCII, at most DOMAIN_MAX_BYTES. NULL: out of memory. */

@@ -36,6 +36,7 @@ struct runtime {
     struct evidence_log *evidence_log;       /* shared with the runtimes before; NULL: none */
     struct metrics *metrics;                 /* borrowed; NULL: nobody counts */
     atomic_uint references;
+    struct runtime *next; /* of those that were replaced: the main thread's list */
     atomic_int replies_under_way;
     atomic_bool is_stopping; /* replies that begin now are put off */
 };
@@ -51,6 +52,9 @@ struct runtime *runtime_new(struct settings *settings, enum runtime_purpose purp
 struct runtime *runtime_renew(struct settings *settings, const struct runtime *before,
                               struct strbuf *error) MUST_CHECK;
 struct runtime *runtime_ref(struct runtime *r);
-void runtime_unref(struct runtime *r); /* NULL is fine */
+/* By the thread that made it, where it may be the last reference: see resolver_free. NULL is fine. */
+void runtime_unref(struct runtime *r);
+/* Whether others than the caller hold references. Once false, and the runtime not in force, it stays so. */
+bool runtime_is_shared(const struct runtime *r);
 
 #endif

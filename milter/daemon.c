@@ -40,6 +40,7 @@ struct server {
     struct pid_file pid_file;
     struct sandbox sandbox;
     struct runtime *runtime;
+    struct runtime *replaced; /* a list: held until no mail under way holds them */
     struct metrics *metrics;
     struct deadline next_metrics;
     bool has_metrics_failed;
@@ -47,21 +48,22 @@ struct server {
     atomic_bool has_failed;
 };
 
-static volatile sig_atomic_t wants_reload;
-static volatile sig_atomic_t wants_stop;
+/* Atomic, for a signal that comes while the main thread still has another one pending runs in any thread. */
+static atomic_bool wants_reload;
+static atomic_bool wants_stop;
 
 static void on_signal(int number)
 {
     if (number == SIGHUP)
-        wants_reload = 1;
+        wants_reload = true;
     else
-        wants_stop = 1;
+        wants_stop = true;
 }
 
 /*
  * libmilter has a thread of its own that waits for SIGHUP, SIGTERM and SIGINT, and ends everything on any of
- * them. The kernel hands a signal of the process to the main thread if that one does not block it, so the
- * main thread only waits for signals, with handlers, and libmilter runs in another.
+ * them. The kernel hands a signal of the process to a thread that does not block it, the main one first, so
+ * the main thread only waits for signals, with handlers, and libmilter runs in another.
  */
 static void catch_signals(void)
 {
@@ -156,6 +158,20 @@ static void take_runtime(struct server *server, struct runtime *runtime)
     milter_glue_replace_runtime(runtime);
 }
 
+/* A mail under way must not let go last: its thread is not the one that made the runtime. */
+static void free_replaced(struct server *server)
+{
+    for (struct runtime **at = &server->replaced; *at != NULL;) {
+        struct runtime *r = *at;
+        if (runtime_is_shared(r)) {
+            at = &r->next;
+            continue;
+        }
+        *at = r->next;
+        runtime_unref(r);
+    }
+}
+
 static void reload(struct server *server)
 {
     struct strbuf error;
@@ -173,13 +189,15 @@ static void reload(struct server *server)
         reopen_evidence_log(before);
         service_manager_tell(&server->manager, "READY=1\nSTATUS=Serving %s; the last reload failed: %s",
                              server->settings->socket, strbuf_string(&error));
+        runtime_unref(before);
     } else {
         take_runtime(server, runtime);
         log_write_event(LOG_LEVEL_INFO, "reloaded", (const char *[]){"file", server->settings->file, NULL});
         log_chain(runtime);
         service_manager_tell(&server->manager, "READY=1\nSTATUS=Serving %s", server->settings->socket);
+        before->next = server->replaced;
+        server->replaced = before;
     }
-    runtime_unref(before);
     strbuf_clear(&error);
 }
 
@@ -219,7 +237,7 @@ static void drain(const struct server *server)
 static void *serve(void *context)
 {
     struct server *server = context;
-    (void)milter_glue_serve(server->runtime);
+    (void)milter_glue_serve();
     server->has_failed = true; /* libmilter is never asked to end */
     return NULL;
 }
@@ -264,9 +282,10 @@ static int wait_for_signals(struct server *server)
     while (!wants_stop && !server->has_failed) {
         write_metrics(server, false);
         feed_watchdog(server);
+        free_replaced(server);
         nap(TICK_MS);
         if (wants_reload && !wants_stop) {
-            wants_reload = 0;
+            wants_reload = false;
             reload(server);
         }
     }
@@ -289,7 +308,7 @@ static int serve_until_signalled(struct server *server)
         log_open_journal(JOURNAL_SOCKET, s->syslog_facility);
     }
     sandbox_tell(&server->sandbox);
-    take_runtime(server, runtime_ref(server->runtime));
+    take_runtime(server, server->runtime);
     log_write_event(LOG_LEVEL_INFO, "started",
                     (const char *[]){"version", PACKAGE_VERSION, "socket", s->socket, "mode",
                                      s->mode == SETTINGS_MODE_SHADOW ? "shadow" : "enforce", NULL});

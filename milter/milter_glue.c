@@ -416,11 +416,9 @@ int milter_glue_sigwait(const sigset_t *set, int *number)
         (void)pause();
 }
 
-bool milter_glue_serve(struct runtime *runtime)
+bool milter_glue_serve(void)
 {
-    milter_glue_replace_runtime(runtime);
-    bool ok = smfi_main() == MI_SUCCESS;
-    return ok;
+    return smfi_main() == MI_SUCCESS;
 }
 
 bool milter_glue_append_library_text(struct strbuf *out)

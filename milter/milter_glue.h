@@ -18,10 +18,10 @@ enum { MILTER_GLUE_WHY_BYTES = 256 };
 bool milter_glue_listen(const char *address, bool replaces,
                         char why[static MILTER_GLUE_WHY_BYTES]) MUST_CHECK;
 
-/* Serves until the process ends; takes the reference to runtime. False when libmilter fails. */
-bool milter_glue_serve(struct runtime *runtime);
+/* Serves until the process ends. False when libmilter fails. */
+bool milter_glue_serve(void);
 
-/* What new mails are judged by from now on. Takes the reference. */
+/* What new mails are judged by from now on. Takes the reference, and drops that to the one before. */
 void milter_glue_replace_runtime(struct runtime *runtime);
 /* One more reference to the runtime in force. */
 struct runtime *milter_glue_runtime(void);

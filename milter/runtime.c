@@ -160,6 +160,11 @@ struct runtime *runtime_ref(struct runtime *r)
     return r;
 }
 
+bool runtime_is_shared(const struct runtime *r)
+{
+    return r->references > 1;
+}
+
 void runtime_unref(struct runtime *r)
 {
     if (r == NULL || --r->references > 0)
