@@ -6,7 +6,7 @@ import line_parts
 import mails
 import peers
 from lab import memory_kb
-from measure import CONNECTIONS, Load, load, median, ratio, rounds, table
+from measure import Load, load, median, ratio, rounds, table
 
 ACCEPTED, DISCARDED = "ac", "d"
 
@@ -104,7 +104,6 @@ def latency(bench):
 
 
 IDLE = 500
-MANY_REPLIES = 100000
 
 
 def memory(bench):
@@ -118,13 +117,6 @@ def memory(bench):
         rows.append([subject.name, before, resident, anonymous, f"{(resident - before) / IDLE:.2f}"])
     print(f"Resident memory with {IDLE} connections open, kB")
     table(["filter", "before", "then", "of it anonymous", "each connection"], rows)
-    subject = bench.reply("ours", answers=DISCARDED)
-    sizes = []
-    for count in (MANY_REPLIES // 10, MANY_REPLIES, MANY_REPLIES):
-        load(bench.lab, subject, count // CONNECTIONS)
-        sizes.append(memory_kb(subject.pids))
-    print(f"acme-milter after {MANY_REPLIES // 10} replies: {sizes[0]} kB; over {MANY_REPLIES} more it grew by "
-          f"{sizes[1] - sizes[0]} kB, and over as many again by {sizes[2] - sizes[1]} kB\n")
 
 
 ALL = {"ratios": ratios, "latency": latency, "memory": memory, "attacks": attack_parts.attacks, "slow": attack_parts.slow,

@@ -49,6 +49,7 @@ NOT_RUN = {
     ".ci/run": "it runs what runs this",
     "make format": "changes the tree; make lint tells whether it is needed",
     "make bench": "measures for minutes, alone on a machine",
+    "tests/bench/growth --build .": "as long; test_growth.py runs it with fewer mails",
     "tests/fuzz/fuzz_mailbox -max_total_time=60 NEW ../../tests/fuzz/corpus/mailbox": "fuzzes for a minute; make check runs its corpus",
     "afl-fuzz -i ../../tests/fuzz/corpus/mailbox -o NEW -- tests/fuzz/fuzz_mailbox": "never ends by itself",
     "tests/fuzz/mutate-mails 1800": "half an hour",
