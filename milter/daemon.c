@@ -158,6 +158,17 @@ static void take_runtime(struct server *server, struct runtime *runtime)
     milter_glue_replace_runtime(runtime);
 }
 
+/*
+ * A reload makes the new runtime while the old one is there. glibc keeps the holes that the old one leaves,
+ * and the next one does not fit them: the process grew by two megabytes over 200 reloads.
+ */
+static void give_heap_back(void)
+{
+#ifdef M_ARENA_MAX
+    (void)malloc_trim(0);
+#endif
+}
+
 /* A mail under way must not let go last: its thread is not the one that made the runtime. */
 static void free_replaced(struct server *server)
 {
@@ -169,6 +180,7 @@ static void free_replaced(struct server *server)
         }
         *at = r->next;
         runtime_unref(r);
+        give_heap_back();
     }
 }
 
