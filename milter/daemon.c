@@ -34,6 +34,7 @@ enum {
 
 struct server {
     struct settings *settings; /* those of the start: what a reload cannot change is taken from here */
+    struct privileges privileges;
     struct service_manager manager;
     struct listen_socket listener;
     struct background background;
@@ -234,7 +235,7 @@ static void drain(const struct server *server)
     runtime->is_stopping = true;
     runtime_unref(runtime);
     service_manager_tell(&server->manager, "STOPPING=1\nSTATUS=Letting the replies under way end");
-    listen_socket_remove(&server->listener);
+    listen_socket_remove(&server->listener, &server->privileges);
     if (!listen_socket_stop(&server->listener))
         log_write(LOG_LEVEL_WARNING, "socket reason=stop-listening");
     struct deadline deadline = deadline_in(DRAIN_MS);
@@ -305,7 +306,7 @@ static int wait_for_signals(struct server *server)
         return complain(EX_SOFTWARE, "libmilter", "ended without being asked to");
     drain(server);
     write_metrics(server, true);
-    pid_file_remove(&server->pid_file);
+    pid_file_remove(&server->pid_file, &server->privileges);
     /* libmilter cannot be ended quickly, and holds nothing worth waiting for. */
     _exit(EX_OK);
 }
@@ -350,19 +351,18 @@ static int open_runtime(struct server *server)
 }
 
 /* What only the user who started us may do, and what has to be done before there are threads. */
-static int open_as_starter(struct server *server, const struct privileges *privileges,
-                           bool stays_in_foreground)
+static int open_as_starter(struct server *server, bool stays_in_foreground)
 {
     const struct settings *s = server->settings;
     char why[MILTER_GLUE_WHY_BYTES];
     privileges_limit(s);
     (void)umask(022); /* MetricsFile and PidFile are for others to read; what is not has a mode of its own */
-    if (!listen_socket_open(&server->listener, s, &server->manager, privileges, why))
+    if (!listen_socket_open(&server->listener, s, &server->manager, &server->privileges, why))
         return complain(EX_UNAVAILABLE, "Socket", why);
     if (!stays_in_foreground && !background_enter(&server->background))
         return complain(EX_SOFTWARE, "background", strerrordesc_np(errno));
     ignore_children();
-    if (!pid_file_write(&server->pid_file, s->pid_file)) {
+    if (!pid_file_write(&server->pid_file, s->pid_file, &server->privileges)) {
         (void)snprintf(why, sizeof why, "%s: %s", s->pid_file, strerrordesc_np(errno));
         return complain(EX_CONFIG, "PidFile", why);
     }
@@ -371,17 +371,16 @@ static int open_as_starter(struct server *server, const struct privileges *privi
 
 static int start(struct server *server, bool stays_in_foreground)
 {
-    struct privileges privileges;
     char why[PRIVILEGES_WHY_BYTES];
-    int code = privileges_find(server->settings->user_id, &privileges, why);
+    int code = privileges_find(server->settings->user_id, &server->privileges, why);
     if (code != EX_OK)
         return complain(code, "UserID", why);
     /* Before the socket is there: who sees it takes the milter for started, and may send a signal. */
     catch_signals();
-    code = open_as_starter(server, &privileges, stays_in_foreground);
+    code = open_as_starter(server, stays_in_foreground);
     if (code != EX_OK)
         return code;
-    if (!privileges_drop(&privileges, server->settings->core_dumps, why))
+    if (!privileges_drop(&server->privileges, server->settings->core_dumps, why))
         return complain(EX_SOFTWARE, "UserID", why);
     if (!endpoint_start_library())
         return complain(EX_SOFTWARE, "libcurl", "does not start");
@@ -411,8 +410,8 @@ int daemon_run(struct settings *settings, bool stays_in_foreground, char *const 
     log_set_level((enum log_level)settings->log_level);
     service_manager_init(&server.manager, environment);
     int code = start(&server, stays_in_foreground);
-    listen_socket_remove(&server.listener);
-    pid_file_remove(&server.pid_file);
+    listen_socket_remove(&server.listener, &server.privileges);
+    pid_file_remove(&server.pid_file, &server.privileges);
     settings_unref(settings);
     return code;
 }

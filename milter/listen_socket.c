@@ -1,4 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A UNIX socket is made in two steps. Its name is made, and a left-over one removed, by whoever path_actor.h
+ * says may act on that path; it is born with its mode. Owner and group are then given to the file itself,
+ * through a descriptor that is known to be the socket: a name would lead to a file of root's if somebody
+ * turned it in between.
+ */
 #include "listen_socket.h"
 
 #include <errno.h>
@@ -13,6 +19,7 @@
 #include <unistd.h>
 
 #include "log.h"
+#include "path_actor.h"
 
 enum {
     GROUP_BUFFER_BYTES = 16384,
@@ -67,73 +74,128 @@ static int open_folder(const char *path, char *why)
     return fd;
 }
 
-static bool set_access(const struct settings *s, const char *path, char *why)
+/* (gid_t)-1: none was set. */
+static bool find_group(const struct settings *s, gid_t *group, char *why)
 {
-    gid_t group = (gid_t)-1;
-    if (s->socket_group != NULL) {
-        char buffer[GROUP_BUFFER_BYTES];
-        struct group entry, *found = NULL;
-        int error = getgrnam_r(s->socket_group, &entry, buffer, sizeof buffer, &found);
-        if (found == NULL) {
-            (void)snprintf(why, MILTER_GLUE_WHY_BYTES, "SocketGroup %s: %s", s->socket_group,
-                           error != 0 ? strerrordesc_np(error) : "there is no such group, make it");
-            return false;
-        }
-        group = found->gr_gid;
+    char buffer[GROUP_BUFFER_BYTES];
+    struct group entry, *found = NULL;
+    *group = (gid_t)-1;
+    if (s->socket_group == NULL)
+        return true;
+    int error = getgrnam_r(s->socket_group, &entry, buffer, sizeof buffer, &found);
+    if (found == NULL) {
+        (void)snprintf(why, MILTER_GLUE_WHY_BYTES, "SocketGroup %s: %s", s->socket_group,
+                       error != 0 ? strerrordesc_np(error) : "there is no such group, make it");
+        return false;
     }
-    if (group != (gid_t)-1 && chown(path, (uid_t)-1, group) != 0)
-        return fail(why, "cannot change the group of", path);
-    if (chmod(path, s->socket_mode) != 0)
-        return fail(why, "cannot change the mode of", path);
+    *group = found->gr_gid;
     return true;
 }
 
 /* Whoever owns the socket's file may change its mode and, in a folder of his, take it away. */
-static void give_away(const struct listen_socket *l, const struct privileges *p)
+static void give_away(const struct listen_socket *l, int file, const struct privileges *p)
 {
-    if (p->is_root && chown(l->path, p->user, (gid_t)-1) != 0)
+    if (p->is_root && fchownat(file, "", p->user, (gid_t)-1, AT_EMPTY_PATH) != 0)
         log_write_event(
             LOG_LEVEL_WARNING, "socket",
             (const char *[]){"reason", "chown", "path", l->path, "error", strerrordesc_np(errno), NULL});
 }
 
-static bool make_unix(struct listen_socket *l, const struct settings *s, const struct privileges *p,
-                      char *why)
+/* Of the file itself, whatever its name leads to by now. It was made with its mode, which a default ACL of
+ * the folder may have changed. */
+static bool set_access(const struct listen_socket *l, int file, const struct settings *s,
+                       const struct privileges *p, gid_t group, char *why)
 {
+    char link[sizeof "/proc/self/fd/" + CONNECTION_BYTES];
     struct stat status;
-    errno = EADDRINUSE;
-    if (is_served(l))
-        return fail(why, "another process serves", l->path);
-    errno = EEXIST;
-    if (lstat(l->path, &status) == 0 && !S_ISSOCK(status.st_mode))
-        return fail(why, "what stands there is no socket, move it away:", l->path);
-    mode_t mask = umask(0177);
-    bool ok = milter_glue_listen(s->socket, true, why);
-    (void)umask(mask);
-    if (!ok)
-        return false;
-    if (stat(l->path, &status) != 0)
-        return fail(why, "the socket is gone:", l->path);
-    l->device = status.st_dev;
-    l->inode = status.st_ino;
-    give_away(l, p);
-    return set_access(s, l->path, why);
+    give_away(l, file, p);
+    if (group != (gid_t)-1 && fchownat(file, "", (uid_t)-1, group, AT_EMPTY_PATH) != 0)
+        return fail(why, "cannot change the group of", l->path);
+    (void)snprintf(link, sizeof link, "/proc/self/fd/%d", file);
+    if (fstat(file, &status) != 0 ||
+        ((status.st_mode & 0777) != s->socket_mode && chmod(link, s->socket_mode) != 0))
+        return fail(why, "cannot change the mode of", l->path);
+    return true;
 }
 
-/* One at a time, so that of two started at once the second finds the socket of the first alive. */
+/* The file that was just made, as O_PATH; -1: something else has its place. */
+static int open_made(struct listen_socket *l, char *why)
+{
+    struct stat status;
+    int file = open(l->path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    if (file >= 0 && fstat(file, &status) == 0 && S_ISSOCK(status.st_mode) && status.st_uid == geteuid()) {
+        l->device = status.st_dev;
+        l->inode = status.st_ino;
+        return file;
+    }
+    if (file >= 0)
+        close(file);
+    (void)fail(why, "the socket was taken away while it was made:", l->path);
+    return -1;
+}
+
+static int make_file(struct listen_socket *l, const struct settings *s, char *why)
+{
+    struct stat status;
+    errno = EEXIST;
+    if (lstat(l->path, &status) == 0 && !S_ISSOCK(status.st_mode)) {
+        (void)fail(why, "what stands there is no socket, move it away:", l->path);
+        return -1;
+    }
+    errno = EADDRINUSE;
+    if (is_served(l)) {
+        (void)fail(why, "another process serves", l->path);
+        return -1;
+    }
+    mode_t mask = umask(0777 & ~s->socket_mode);
+    bool ok = milter_glue_listen(s->socket, true, why);
+    (void)umask(mask);
+    return ok ? open_made(l, why) : -1;
+}
+
+/* One at a time, so that of two started at once the second finds the socket of the first alive. -1 with a
+ * reason. */
+static int make_alone(struct listen_socket *l, const struct settings *s, char *why)
+{
+    int folder = open_folder(l->path, why);
+    if (folder < 0)
+        return -1;
+    (void)flock(folder, LOCK_EX);
+    int file = make_file(l, s, why);
+    close(folder);
+    return file;
+}
+
+static void blame_actor(const struct path_actor *actor, char *why)
+{
+    size_t len = strlen(why);
+    if (actor->is_other)
+        (void)snprintf(why + len, MILTER_GLUE_WHY_BYTES - len,
+                       " (as user %lu: another user could change the path, so root does not act there)",
+                       (unsigned long)actor->user);
+}
+
 static bool open_unix(struct listen_socket *l, const struct settings *s, const struct privileges *p,
                       char *why)
 {
+    struct path_actor actor;
+    gid_t group;
     l->path = strchr(s->socket, '/');
     errno = ENAMETOOLONG;
     if (!set_unix_address(l, l->path))
         return fail(why, "Socket", l->path);
-    int folder = open_folder(l->path, why);
-    if (folder < 0)
+    if (!find_group(s, &group, why))
         return false;
-    (void)flock(folder, LOCK_EX);
-    bool ok = make_unix(l, s, p, why);
-    close(folder);
+    if (!path_actor_begin(&actor, p, l->path))
+        return fail(why, "there is no folder for the socket, make it (systemd: RuntimeDirectory):", l->path);
+    int file = make_alone(l, s, why);
+    path_actor_end(&actor);
+    if (file < 0) {
+        blame_actor(&actor, why);
+        return false;
+    }
+    bool ok = set_access(l, file, s, p, group, why);
+    close(file);
     return ok;
 }
 
@@ -261,10 +323,13 @@ bool listen_socket_stop(const struct listen_socket *l)
     return ok;
 }
 
-void listen_socket_remove(const struct listen_socket *l)
+void listen_socket_remove(const struct listen_socket *l, const struct privileges *p)
 {
+    struct path_actor actor;
     struct stat status;
-    if (l->path != NULL && stat(l->path, &status) == 0 && status.st_dev == l->device &&
-        status.st_ino == l->inode)
+    if (l->path == NULL || !path_actor_begin(&actor, p, l->path))
+        return;
+    if (lstat(l->path, &status) == 0 && status.st_dev == l->device && status.st_ino == l->inode)
         (void)unlink(l->path);
+    path_actor_end(&actor);
 }

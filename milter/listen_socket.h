@@ -48,6 +48,6 @@ enum listen_socket_state listen_socket_probe(const struct listen_socket *l, int6
 bool listen_socket_stop(const struct listen_socket *l) MUST_CHECK;
 
 /* Takes the file away, if it is still the one that we made. */
-void listen_socket_remove(const struct listen_socket *l);
+void listen_socket_remove(const struct listen_socket *l, const struct privileges *p);
 
 #endif

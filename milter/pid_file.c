@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "log.h"
+#include "path_actor.h"
 
 enum { TEXT_BYTES = 32, FILE_MODE = 0644 };
 
@@ -56,12 +57,16 @@ static bool holds_own_pid(int fd)
     return read_text(fd, text) && strcmp(text, own) == 0;
 }
 
-bool pid_file_write(struct pid_file *f, const char *path)
+bool pid_file_write(struct pid_file *f, const char *path, const struct privileges *p)
 {
+    struct path_actor actor;
     *f = (struct pid_file){.path = path, .fd = -1};
     if (path == NULL)
         return true;
+    if (!path_actor_begin(&actor, p, path))
+        return false;
     f->fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, FILE_MODE);
+    path_actor_end(&actor);
     if (write_own_pid(f->fd))
         return true;
     int error = errno;
@@ -72,9 +77,19 @@ bool pid_file_write(struct pid_file *f, const char *path)
     return false;
 }
 
-void pid_file_remove(struct pid_file *f)
+static bool remove_name(const struct pid_file *f, const struct privileges *p)
 {
-    if (f->path != NULL && f->fd >= 0 && holds_own_pid(f->fd) && unlink(f->path) != 0 &&
+    struct path_actor actor;
+    if (!path_actor_begin(&actor, p, f->path))
+        return false;
+    bool ok = unlink(f->path) == 0;
+    path_actor_end(&actor);
+    return ok;
+}
+
+void pid_file_remove(const struct pid_file *f, const struct privileges *p)
+{
+    if (f->path != NULL && f->fd >= 0 && holds_own_pid(f->fd) && !remove_name(f, p) &&
         ftruncate(f->fd, 0) != 0)
         log_write_event(LOG_LEVEL_WARNING, "pid-file",
                         (const char *[]){"path", f->path, "error", strerrordesc_np(errno), NULL});

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 
 #include "outcome.h"
+#include "privileges.h"
 
 struct pid_file {
     const char *path; /* borrowed; NULL: none */
@@ -15,12 +16,12 @@ struct pid_file {
 };
 
 /*
- * Writes our process id, as whoever we are now: root, so that nobody else can make root signal another
- * process. False with errno.
+ * Writes our process id, as root where only root may write, so that nobody else can make root signal another
+ * process; see path_actor.h. False with errno.
  */
-bool pid_file_write(struct pid_file *f, const char *path) MUST_CHECK;
+bool pid_file_write(struct pid_file *f, const char *path, const struct privileges *p) MUST_CHECK;
 
 /* Takes it away, or where the folder is not ours any more, empties it. */
-void pid_file_remove(struct pid_file *f);
+void pid_file_remove(const struct pid_file *f, const struct privileges *p);
 
 #endif
