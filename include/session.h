@@ -49,6 +49,12 @@ void session_helo(struct session *s, const char *helo);
  */
 void session_allow_edits(struct session *s, bool is_allowed);
 
+/*
+ * will_wait is called once for a mail, right before the first thing that may keep its thread waiting: the
+ * DNS, the disk, the ACME server. NULL, as at first: nobody needs to know.
+ */
+void session_on_wait(struct session *s, void (*will_wait)(void));
+
 /* A mail begins. Takes the reference to runtime. mail_from: as in MAIL FROM, with or without angle brackets.
  */
 void session_begin(struct session *s, struct runtime *runtime, const char *mail_from);

@@ -229,7 +229,7 @@ static void write_chain_end(void)
 }
 
 /* No new connections, no new replies; those under way end, for as long as the contract gives them. */
-static void drain(const struct server *server)
+static void drain(struct server *server)
 {
     struct runtime *runtime = milter_glue_runtime();
     runtime->is_stopping = true;
@@ -247,10 +247,15 @@ static void drain(const struct server *server)
     write_chain_end();
 }
 
+static void wake(const void *context)
+{
+    (void)listen_socket_wake(context);
+}
+
 static void *serve(void *context)
 {
     struct server *server = context;
-    (void)milter_glue_serve();
+    (void)milter_glue_serve((struct milter_glue_waker){wake, &server->listener});
     server->has_failed = true; /* libmilter is never asked to end */
     return NULL;
 }
@@ -311,6 +316,14 @@ static int wait_for_signals(struct server *server)
     _exit(EX_OK);
 }
 
+/* It stays in the socket's queue until libmilter serves. */
+static void warn_of_own_socket(const struct listen_socket *listener)
+{
+    if (!listen_socket_wake(listener))
+        log_write_event(LOG_LEVEL_WARNING, "socket",
+                        (const char *[]){"reason", "wake", "error", strerrordesc_np(errno), NULL});
+}
+
 /* From here on the milter is there: for the MTA, for who started it and for the service manager. */
 static int serve_until_signalled(struct server *server)
 {
@@ -326,6 +339,7 @@ static int serve_until_signalled(struct server *server)
                     (const char *[]){"version", PACKAGE_VERSION, "socket", s->socket, "mode",
                                      s->mode == SETTINGS_MODE_SHADOW ? "shadow" : "enforce", NULL});
     log_chain(server->runtime);
+    warn_of_own_socket(&server->listener);
     if (pthread_create(&thread, NULL, serve, server) != 0)
         return complain(EX_SOFTWARE, "thread", "cannot be started");
     (void)pthread_detach(thread);

@@ -199,6 +199,16 @@ static bool open_unix(struct listen_socket *l, const struct settings *s, const s
     return ok;
 }
 
+/* Of a name several addresses may be known; an unspecified one leads to ourselves. */
+static bool find_own_address(struct listen_socket *l, int fd)
+{
+    l->address_len = sizeof l->address;
+    if (getsockname(fd, (struct sockaddr *)&l->address, &l->address_len) == 0)
+        return true;
+    l->address_len = 0;
+    return false;
+}
+
 static bool take_over(struct listen_socket *l, const struct settings *s, const struct service_manager *m,
                       char *why)
 {
@@ -207,15 +217,14 @@ static bool take_over(struct listen_socket *l, const struct settings *s, const s
     int fd = service_manager_socket(m, span_slice(name, 1, name.len), why);
     if (fd < 0)
         return false;
-    l->address_len = sizeof l->address;
-    if (getsockname(fd, (struct sockaddr *)&l->address, &l->address_len) != 0)
+    if (!find_own_address(l, fd))
         return fail(why, "no address of", s->socket);
     (void)snprintf(connection, sizeof connection, "fd:%d", fd);
     l->descriptor = fd;
     return milter_glue_listen(connection, false, why);
 }
 
-/* Only for the probe: libmilter reads the same text by itself. It takes brackets around the host. */
+/* For who has not opened it: libmilter reads the same text by itself. It takes brackets around the host. */
 static void find_inet_address(struct listen_socket *l, const struct settings *s)
 {
     struct span text = span_from_string(s->socket);
@@ -276,12 +285,12 @@ static bool open_as_told(struct listen_socket *l, const struct settings *s, cons
     bool before[DESCRIPTORS_MAX];
     bool is_inet = strncmp(s->socket, "inet", 4) == 0;
     mark_listening(before);
-    if (is_inet)
-        find_inet_address(l, s);
     if (is_inet ? !milter_glue_listen(s->socket, false, why) : !open_unix(l, s, p, why))
         return false;
     l->is_ours = true;
     l->descriptor = find_new(before);
+    if (is_inet)
+        (void)find_own_address(l, l->descriptor);
     return true;
 }
 
@@ -312,8 +321,9 @@ bool listen_socket_find(struct listen_socket *l, const struct settings *s)
  * piece has not come yet is forgotten. So another socket takes the place of the one it listens at. A socket
  * of the service manager's is only left: whoever comes then waits there for our successor.
  */
-bool listen_socket_stop(const struct listen_socket *l)
+bool listen_socket_stop(struct listen_socket *l)
 {
+    l->is_stopped = true;
     int old = fcntl(l->descriptor, F_DUPFD_CLOEXEC, 0);
     bool ok = old >= 0 && l->stand_in >= 0 && dup2(l->stand_in, l->descriptor) == l->descriptor;
     if (ok && l->is_ours)

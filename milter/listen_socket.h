@@ -6,6 +6,7 @@
 #ifndef LISTEN_SOCKET_H
 #define LISTEN_SOCKET_H
 
+#include <stdatomic.h>
 #include <sys/socket.h>
 #include <sys/types.h>
 
@@ -22,6 +23,7 @@ struct listen_socket {
     int descriptor; /* libmilter's; -1: not open */
     int stand_in;   /* what takes its place at the end; -1: none */
     bool is_ours;   /* nobody else waits at it */
+    atomic_bool is_stopped;
 };
 
 enum listen_socket_state {
@@ -44,8 +46,14 @@ bool listen_socket_find(struct listen_socket *l, const struct settings *s) MUST_
  * MTA's. */
 enum listen_socket_state listen_socket_probe(const struct listen_socket *l, int64_t timeout_ms);
 
+/*
+ * Makes a connection to it and closes it again, for milter_glue_waker; any thread may. False with errno set:
+ * nobody will see it, since we may not connect, descriptors ran out or the socket was stopped.
+ */
+bool listen_socket_wake(const struct listen_socket *l);
+
 /* No connection comes in any more; those that are there go on. False: they may still come. */
-bool listen_socket_stop(const struct listen_socket *l) MUST_CHECK;
+bool listen_socket_stop(struct listen_socket *l) MUST_CHECK;
 
 /* Takes the file away, if it is still the one that we made. */
 void listen_socket_remove(const struct listen_socket *l, const struct privileges *p);

@@ -11,7 +11,7 @@
 #include "deadline.h"
 #include "listen_socket.h"
 
-enum { ANSWER_BYTES = 17, COMMAND_AT = 4 };
+enum { ANSWER_BYTES = 17, COMMAND_AT = 4, WAKE_MS = 1000 };
 
 static const char negotiation[] = {0, 0, 0, 13, 'O', 0, 0, 0, 6, 0, 0, 1, '\xff', 0, 0x1f, '\xff', '\xff'};
 static const char quit[] = {0, 0, 0, 1, 'Q'};
@@ -66,4 +66,22 @@ enum listen_socket_state listen_socket_probe(const struct listen_socket *l, int6
     if (answers)
         return LISTEN_SOCKET_ANSWERS;
     return error == EACCES || error == EPERM ? LISTEN_SOCKET_UNREACHABLE : LISTEN_SOCKET_SILENT;
+}
+
+/*
+ * A UNIX socket takes the connection at once or, its queue full, not at all: then libmilter has enough to
+ * see. Over TCP it may come about a moment later, and would not if it were closed before.
+ */
+bool listen_socket_wake(const struct listen_socket *l)
+{
+    int error = ENOTCONN;
+    bool may_try = l->address_len != 0 && !l->is_stopped;
+    int fd = may_try ? socket(l->address.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0) : -1;
+    if (may_try && fd < 0)
+        error = errno;
+    bool ok = fd >= 0 && connect_to(l, fd, deadline_in(WAKE_MS), &error);
+    if (fd >= 0)
+        close(fd);
+    errno = error;
+    return ok || error == EAGAIN;
 }

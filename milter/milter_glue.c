@@ -27,6 +27,7 @@ enum {
 static struct {
     pthread_mutex_t lock;
     struct runtime *runtime;
+    struct milter_glue_waker waker; /* set before libmilter has threads */
 } current = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 struct connection {
@@ -84,6 +85,12 @@ static void name_mail(SMFICTX *ctx)
     log_set_prefix(macro(ctx, "i"));
 }
 
+static void on_wait(void)
+{
+    if (current.waker.wake != NULL)
+        current.waker.wake(current.waker.context);
+}
+
 /* The connection's own data, made on first use. NULL: out of memory. */
 static struct connection *connection_of(SMFICTX *ctx)
 {
@@ -100,6 +107,7 @@ static struct connection *connection_of(SMFICTX *ctx)
         free(c);
         return NULL;
     }
+    session_on_wait(c->session, on_wait);
     return c;
 }
 
@@ -416,8 +424,9 @@ int milter_glue_sigwait(const sigset_t *set, int *number)
         (void)pause();
 }
 
-bool milter_glue_serve(void)
+bool milter_glue_serve(struct milter_glue_waker waker)
 {
+    current.waker = waker;
     return smfi_main() == MI_SUCCESS;
 }
 

@@ -18,8 +18,18 @@ enum { MILTER_GLUE_WHY_BYTES = 256 };
 bool milter_glue_listen(const char *address, bool replaces,
                         char why[static MILTER_GLUE_WHY_BYTES]) MUST_CHECK;
 
+/*
+ * Makes libmilter see a new connection. A thread that will wait calls it first: libmilter may have promised
+ * it the next packet of another connection, which only a thread that is free takes up
+ * (doc/libmilter-pool.md).
+ */
+struct milter_glue_waker {
+    void (*wake)(const void *context);
+    const void *context;
+};
+
 /* Serves until the process ends. False when libmilter fails. */
-bool milter_glue_serve(void);
+bool milter_glue_serve(struct milter_glue_waker waker);
 
 /* What new mails are judged by from now on. Takes the reference, and drops that to the one before. */
 void milter_glue_replace_runtime(struct runtime *runtime);

@@ -50,6 +50,11 @@ void session_allow_edits(struct session *s, bool is_allowed)
     s->cannot_edit = !is_allowed;
 }
 
+void session_on_wait(struct session *s, void (*will_wait)(void))
+{
+    s->will_wait = will_wait;
+}
+
 static struct span without_brackets(const char *path)
 {
     struct span span = span_trim(span_from_string(path));

@@ -12,6 +12,7 @@ enum { SESSION_QUEUE_ID_BYTES = 64, SESSION_TLS_BYTES = 32 };
 /* What one reply needs; other people's mail never has one. */
 struct session_reply {
     struct message *message;
+    bool has_said_wait;     /* will_wait was called */
     bool is_message_broken; /* out of memory while it came in or was read */
     struct mime_text text;
     struct reply_form form;
@@ -43,6 +44,7 @@ struct session_recipient {
 };
 
 struct session {
+    void (*will_wait)(void); /* may be NULL */
     char *client_name;
     char *client_address;
     char *helo;
@@ -63,6 +65,8 @@ struct session {
 
 /* Starts the look-ups, once. */
 void session_judge_start_lookups(struct session *s);
+/* Before anything that may wait: see session_on_wait. */
+void session_judge_will_wait(struct session *s);
 /* The header is complete: its findings. */
 void session_judge_header(struct session *s);
 void session_judge_free_reply(struct session_reply *reply);

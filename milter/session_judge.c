@@ -71,6 +71,13 @@ static bool choose_challenge(struct session *s)
     return true;
 }
 
+void session_judge_will_wait(struct session *s)
+{
+    if (s->will_wait != NULL && !s->reply->has_said_wait)
+        s->will_wait();
+    s->reply->has_said_wait = true;
+}
+
 void session_judge_header(struct session *s)
 {
     struct session_reply *r = s->reply;
@@ -127,6 +134,7 @@ static enum outcome authenticate(struct session *s)
     r->dkim = malloc(sizeof *r->dkim);
     if (r->dkim_check == NULL || r->dmarc_check == NULL || r->dkim == NULL)
         return OUTCOME_INTERNAL;
+    session_judge_will_wait(s);
     enum outcome outcome = auth_dkim_finish(r->dkim_check, r->dns_deadline, r->dkim, &r->dns);
     if (outcome != OUTCOME_OK)
         return outcome;

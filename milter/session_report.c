@@ -277,6 +277,7 @@ static void post_and_answer(struct session *s, void (*progress)(void *), void *c
         refuse(r, outcome);
         return;
     }
+    session_judge_will_wait(s);
     char *body = make_body(s);
     if (body == NULL || !write_evidence(s, body, evidence)) {
         metrics_count_event(s->runtime->metrics, METRICS_EVENT_EVIDENCE_FAILED);

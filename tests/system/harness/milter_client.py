@@ -20,12 +20,16 @@ TIMEOUT = 60
 
 
 class MilterClient:
-    """One connection. `version`, `actions` and `steps`: what this MTA offers."""
+    """One connection to a path or a (host, port). `version`, `actions` and `steps`: what this MTA offers."""
 
-    def __init__(self, path, version=6, actions=ALL_ACTIONS, steps=ALL_STEPS):
-        self.socket = socket.socket(socket.AF_UNIX)
-        self.socket.settimeout(TIMEOUT)
-        self.socket.connect(str(path))
+    def __init__(self, address, version=6, actions=ALL_ACTIONS, steps=ALL_STEPS):
+        if isinstance(address, tuple):
+            self.socket = socket.create_connection(address, TIMEOUT)
+            self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        else:
+            self.socket = socket.socket(socket.AF_UNIX)
+            self.socket.settimeout(TIMEOUT)
+            self.socket.connect(str(address))
         self.offer = (version, actions, steps)
         self.version = self.actions = self.steps = 0
 
