@@ -10,5 +10,10 @@
  * printable ASCII: anybody may have chosen it, and it must not reach a terminal as it is.
  */
 void complaint_print(const char *about, const char *what);
+/*
+ * A message that names by itself what it is about, behind the prefix, with a line end. Line ends and
+ * backslashes in it stay: parts of it may be escaped already. An empty one is not printed.
+ */
+void complaint_print_text(const char *prefix, const char *text);
 
 #endif

@@ -213,11 +213,22 @@ static bool is_ip_address(const char *text)
     return inet_pton(AF_INET, text, &address) == 1 || inet_pton(AF_INET6, text, &address) == 1;
 }
 
+/* In place of getopt's own words, which have the option in them as it is. */
+static void refuse_option(char **argv)
+{
+    char name[] = {'-', (char)optopt, '\0'};
+    bool is_letter = optopt > 0 && optopt < OPTION_REPLAY;
+    complaint_print(is_letter ? name : argv[optind - 1], "no such option, or its argument is missing");
+}
+
 static void read_call(struct call *call, int argc, char **argv)
 {
     int option;
+    opterr = 0;
     while ((option = getopt_long(argc, argv, "c:fntD:s:r:a:pVh", long_options, NULL)) != -1) {
         if (!take_option(call, option)) {
+            if (option == '?')
+                refuse_option(argv);
             call->action = ACTION_USAGE;
             return;
         }
@@ -257,7 +268,7 @@ static int check_config(struct settings *settings)
     strbuf_clear(&text);
     strbuf_init(&text, MTA_CHECK_TEXT_MAX_BYTES);
     mta_check_append_hints(settings, MTA_CHECK_POSTFIX_FOLDER, MTA_CHECK_SENDMAIL_FILE, &text);
-    (void)fputs(strbuf_string(&text), stderr);
+    complaint_print_text("", strbuf_string(&text));
     strbuf_clear(&text);
     settings_unref(settings);
     return ok ? EX_OK : EX_SOFTWARE;
@@ -271,7 +282,7 @@ static int run_configured(const struct call *call, char *const *files, int count
     strbuf_init(&error, 2 * SETTINGS_LINE_MAX_BYTES);
     struct settings *settings = settings_load(call->file, &error);
     if (settings == NULL)
-        (void)fprintf(stderr, "%s\n", error.len > 0 ? strbuf_string(&error) : "acme-milter: out of memory");
+        complaint_print_text("", error.len > 0 ? strbuf_string(&error) : "acme-milter: out of memory");
     strbuf_clear(&error);
     if (settings == NULL)
         return EX_CONFIG;

@@ -65,7 +65,7 @@ static struct settings *load_settings(const struct result_envelope *envelope, co
     struct settings *settings =
         has_own ? settings_load_text("settings", text.data, &error) : settings_load(fallback, &error);
     if (settings == NULL)
-        (void)fprintf(stderr, "%s\n", strbuf_string(&error));
+        complaint_print_text("", strbuf_string(&error));
     else
         settings->test_time = envelope->received_at;
     strbuf_clear(&error);

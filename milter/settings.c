@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "settings_internal.h"
+#include "utf8.h"
 
 enum { OPTIONS_MAX = 64, HOST_NAME_BYTES = 256 };
 
@@ -94,11 +95,22 @@ static struct span strip_comment(struct span line)
     return line;
 }
 
+/* A terminal that -n prints to may take bytes of 8 bits for controls too, alone or as a code point. */
+static bool is_high_control(uint32_t code)
+{
+    return code >= 0x80 && code < 0xa0;
+}
+
 static bool has_controls(struct span line)
 {
-    for (size_t i = 0; i < line.len; i++)
-        if (byte_is_control(line.data[i]) && line.data[i] != '\t')
+    uint32_t code;
+    for (size_t i = 0; i < line.len;) {
+        size_t len = utf8_decode(line, i, &code);
+        if ((byte_is_control(line.data[i]) && line.data[i] != '\t') ||
+            is_high_control(len > 0 ? code : (unsigned char)line.data[i]))
             return true;
+        i += len > 0 ? len : 1;
+    }
     return false;
 }
 

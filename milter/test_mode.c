@@ -116,8 +116,8 @@ static bool is_as_recorded(const struct session *s, const struct result_envelope
             continue;
         struct strbuf text;
         strbuf_init(&text, 4 * MAILBOX_MAX_BYTES);
-        (void)strbuf_append_escaped(&text, span_from_string(rows[i].wanted));
-        (void)fprintf(stderr, "acme-milter: the recorded %s is %s\n", rows[i].name, strbuf_string(&text));
+        (void)strbuf_append_format(&text, "the recorded %s is %s", rows[i].name, rows[i].wanted);
+        complaint_print_text("acme-milter: ", strbuf_string(&text));
         strbuf_clear(&text);
         is_same = false;
     }
@@ -214,7 +214,7 @@ int test_mode_run(struct settings *settings, const struct test_mode_options *opt
         runtime_new(settings, options->does_post ? RUNTIME_PURPOSE_POST : RUNTIME_PURPOSE_JUDGE,
                     options->dns_file, NULL, &error);
     if (runtime == NULL) {
-        (void)fprintf(stderr, "acme-milter: %s\n", strbuf_string(&error));
+        complaint_print_text("acme-milter: ", strbuf_string(&error));
         strbuf_clear(&error);
         return EX_CONFIG;
     }

@@ -90,7 +90,7 @@ int verify_log_run(const char *key_file, char *const *files, int count)
     if (key_file != NULL) {
         key = crypto_verifying_key_load(key_file, error, sizeof error);
         if (key == NULL) {
-            (void)fprintf(stderr, "acme-milter: %s\n", error);
+            complaint_print_text("acme-milter: ", error);
             return EX_NOINPUT;
         }
     }

@@ -429,3 +429,24 @@ def test_policy_and_findings_of_one_challenge_address(conf, dns, message):
     short = message("short.eml", Subject="Re: ACME: AAAAAAAAAAAAAAAA")
     assert judge(file, dns(), "-r", CA, short)[0] == 0
     assert judge(file, dns(), "-r", "strict@ca.acme-lab.net", short)[1][0]["reason"]["finding"] == "token-short"
+
+
+ODD = "/tmp/\x1b[31m\x9bx"
+
+
+@pytest.mark.parametrize("arguments", [
+    ["-n", "-c", ODD], ["-t", "-c", ODD, "-"], ["-t", "-c", ODD, "--replay", ODD], ["--" + ODD], ["-\x1b"], ["--probe", "-c", ODD],
+    ["--find", ODD, "-c", ODD], ["--verify-log", ODD], ["--verify-log", "--public-key", ODD, ODD], ["-f", "-c", ODD],
+    ["-t", "-a", ODD, "-"]])
+def test_what_an_argument_holds_reaches_no_terminal_as_it_is(arguments):
+    done = milter.run(*arguments)
+    assert done.returncode != 0 and b"x1b" in done.stderr
+    assert not re.search(rb"[^\n -~]", done.stdout + done.stderr)
+
+
+def test_what_a_configuration_holds_reaches_no_terminal_as_it_is(conf):
+    for value in (b"/x\x1b", b"/x\x9b31m", b"/x\xc2\x9b31m", b"/x\x7f"):
+        path = conf()
+        path.write_bytes(path.read_bytes() + b"MetricsFile " + value + b"\n")
+        done = milter.run("-n", "-c", path)
+        assert (done.returncode, done.stdout) == (78, b"") and b"control characters" in done.stderr
