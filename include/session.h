@@ -3,9 +3,10 @@
  * One connection of an MTA, and the mails that come over it, from events to an outcome. It knows nothing of
  * libmilter: milter_glue and test_mode drive it, and so do the tests.
  *
- * A mail: session_begin, session_recipient for each, session_wants_message; if it does, session_header for
- * each field, session_end_of_header, session_body for each piece, session_judge; then session_reset, which
- * may come at any time.
+ * A mail: session_begin, session_recipient for each, session_data; if session_interest is then OURS,
+ * session_header for each field, session_end_of_header, session_body for each piece, session_judge; then
+ * session_reset, which may come at any time, as every other event may: whoever reaches the socket says what
+ * he likes. A mail whose events came in another order is never judged: it is put off.
  */
 #ifndef SESSION_H
 #define SESSION_H
@@ -61,12 +62,22 @@ void session_begin(struct session *s, struct runtime *runtime, const char *mail_
 /* rcpt as in RCPT TO; it is kept as it stands for session_challenge_recipient. */
 void session_recipient(struct session *s, const char *rcpt);
 
-/*
- * Whether the mail is for a challenge address at all; false: it is none of ours. Sets *outcome and returns
- * true when the mail has to be put off at once (out of memory, MaxConcurrentReplies, more than
- * SESSION_RECIPIENTS_MAX challenge addresses): outcome->action is then TEMPFAIL, else ACCEPT.
- */
-bool session_wants_message(struct session *s, struct session_outcome *outcome);
+/* The envelope is complete. */
+void session_data(struct session *s);
+
+/* What the mail under way is to us. */
+enum session_interest {
+    SESSION_INTEREST_DEFERRED = 0, /* it has to be put off: session_put_off says why */
+    SESSION_INTEREST_UNDECIDED,    /* its envelope is not complete */
+    SESSION_INTEREST_OURS,
+    SESSION_INTEREST_NOT_OURS,
+    SESSION_INTEREST_NO_MAIL, /* none began, or the last one has ended */
+};
+enum session_interest session_interest(const struct session *s);
+
+/* Of a mail that is DEFERRED: why, to log and counters (once) and in outcome, whose action is TEMPFAIL, or
+ * ACCEPT in shadow mode. */
+void session_put_off(struct session *s, struct session_outcome *outcome);
 
 /* What the MTA tells of the mail; NULL where it does not. May be called more than once. */
 void session_describe(struct session *s, const char *queue_id, const char *tls_version);
@@ -77,12 +88,13 @@ void session_end_of_header(struct session *s);
 /* False once no more body is needed. */
 bool session_body(struct session *s, struct span piece);
 
-/* Judges and, where the purpose of the runtime is to, posts. progress may be NULL. */
+/* Judges and, where the purpose of the runtime is to, posts. progress may be NULL. A mail that is not whole
+ * is put off; one that is not ours is accepted. */
 void session_judge(struct session *s, void (*progress)(void *context), void *context,
                    struct session_outcome *outcome);
 
-/* After session_judge: the result object; NULL if there is none, as of a reject that the milter tells nobody.
- * Belongs to the session. */
+/* After session_judge of a mail of ours: the result object; NULL if there is none, as of a reject that the
+ * milter tells nobody. Belongs to the session. */
 const char *session_result(const struct session *s);
 enum verdict session_verdict(const struct session *s);
 

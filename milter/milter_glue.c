@@ -33,7 +33,6 @@ static struct {
 struct connection {
     struct session *session;
     unsigned long steps; /* as negotiated */
-    bool is_decided;     /* session_wants_message was asked about this mail */
 };
 
 static const unsigned long no_reply_steps = SMFIP_NR_CONN | SMFIP_NR_HELO | SMFIP_NR_MAIL | SMFIP_NR_RCPT |
@@ -111,8 +110,9 @@ static struct connection *connection_of(SMFICTX *ctx)
     return c;
 }
 
-/* Without memory for it: the MTA has the mail tried again, or, in shadow mode, does without us. */
-static sfsistat without_connection(void)
+/* Without memory for it, or without a mail: the MTA has it tried again, or, in shadow mode, does without us.
+ */
+static sfsistat without_session(void)
 {
     struct runtime *runtime = milter_glue_runtime();
     bool is_shadow = runtime->settings->mode == SETTINGS_MODE_SHADOW;
@@ -158,7 +158,7 @@ static sfsistat on_connect(SMFICTX *ctx, char *name, struct sockaddr *address)
     struct connection *c = connection_of(ctx);
     char text[INET6_ADDRSTRLEN] = "";
     if (c == NULL)
-        return without_connection();
+        return without_session();
     if (address != NULL && address->sa_family == AF_INET)
         (void)inet_ntop(AF_INET, &((struct sockaddr_in *)(void *)address)->sin_addr, text, sizeof text);
     else if (address != NULL && address->sa_family == AF_INET6)
@@ -171,7 +171,7 @@ static sfsistat on_helo(SMFICTX *ctx, char *helo)
 {
     struct connection *c = connection_of(ctx);
     if (c == NULL)
-        return without_connection();
+        return without_session();
     session_helo(c->session, helo);
     return go_on(c, SMFIP_NR_HELO);
 }
@@ -180,8 +180,7 @@ static sfsistat on_envelope_from(SMFICTX *ctx, char **argv)
 {
     struct connection *c = connection_of(ctx);
     if (c == NULL)
-        return without_connection();
-    c->is_decided = false;
+        return without_session();
     session_begin(c->session, milter_glue_runtime(), argv[0]);
     return go_on(c, SMFIP_NR_MAIL);
 }
@@ -190,7 +189,7 @@ static sfsistat on_envelope_recipient(SMFICTX *ctx, char **argv)
 {
     struct connection *c = connection_of(ctx);
     if (c == NULL)
-        return without_connection();
+        return without_session();
     session_recipient(c->session, argv[0]);
     return go_on(c, SMFIP_NR_RCPT);
 }
@@ -213,25 +212,44 @@ static sfsistat answer(SMFICTX *ctx, struct session_outcome *o, sfsistat status)
     return status;
 }
 
-/* SMFIS_CONTINUE: the mail is for us. */
-static sfsistat decide(SMFICTX *ctx, struct connection *c)
+/* Of a mail that nobody judges. The MTA knows then what becomes of it, and tells no more of it. */
+static sfsistat dismiss(SMFICTX *ctx, struct connection *c)
 {
-    struct session_outcome outcome;
-    if (c->is_decided)
-        return SMFIS_CONTINUE;
-    c->is_decided = true;
-    name_mail(ctx);
-    if (!session_wants_message(c->session, &outcome)) {
-        log_write(LOG_LEVEL_DEBUG, "pass-through");
-        return SMFIS_ACCEPT;
+    struct session_outcome outcome = {.action = SESSION_ACTION_ACCEPT};
+    enum session_interest interest = session_interest(c->session);
+    if (interest == SESSION_INTEREST_NO_MAIL) {
+        log_write(LOG_LEVEL_WARNING, "put-off reason=order");
+        return without_session();
     }
-    return outcome.action == SESSION_ACTION_TEMPFAIL ? answer(ctx, &outcome, SMFIS_TEMPFAIL) : SMFIS_CONTINUE;
+    if (interest == SESSION_INTEREST_NOT_OURS)
+        log_write(LOG_LEVEL_DEBUG, "pass-through");
+    else
+        session_put_off(c->session, &outcome);
+    session_reset(c->session);
+    return outcome.action == SESSION_ACTION_ACCEPT ? SMFIS_ACCEPT : answer(ctx, &outcome, SMFIS_TEMPFAIL);
+}
+
+/* SMFIS_CONTINUE: the mail is for us. An MTA without the step DATA has its envelope end with whatever
+ * follows; one that waits for no answer to this step hears at the end. */
+static sfsistat decide(SMFICTX *ctx, struct connection *c, unsigned long no_reply_step)
+{
+    if (session_interest(c->session) == SESSION_INTEREST_UNDECIDED)
+        session_data(c->session);
+    if (session_interest(c->session) == SESSION_INTEREST_OURS)
+        return SMFIS_CONTINUE;
+    if ((c->steps & no_reply_step) != 0)
+        return SMFIS_NOREPLY;
+    name_mail(ctx);
+    return dismiss(ctx, c);
 }
 
 static sfsistat on_data(SMFICTX *ctx)
 {
     struct connection *c = connection_of(ctx);
-    return c != NULL ? decide(ctx, c) : without_connection();
+    if (c == NULL)
+        return without_session();
+    session_data(c->session);
+    return decide(ctx, c, 0);
 }
 
 /* Without SMFIP_HDR_LEADSPC the MTA has taken one blank away. */
@@ -254,7 +272,7 @@ static void pass_header(struct connection *c, const char *name, const char *valu
 static sfsistat on_header(SMFICTX *ctx, char *name, char *value)
 {
     struct connection *c = connection_of(ctx);
-    sfsistat status = c != NULL ? decide(ctx, c) : without_connection();
+    sfsistat status = c != NULL ? decide(ctx, c, SMFIP_NR_HDR) : without_session();
     if (status != SMFIS_CONTINUE)
         return status;
     pass_header(c, name, value);
@@ -264,7 +282,7 @@ static sfsistat on_header(SMFICTX *ctx, char *name, char *value)
 static sfsistat on_end_of_header(SMFICTX *ctx)
 {
     struct connection *c = connection_of(ctx);
-    sfsistat status = c != NULL ? decide(ctx, c) : without_connection();
+    sfsistat status = c != NULL ? decide(ctx, c, SMFIP_NR_EOH) : without_session();
     if (status != SMFIS_CONTINUE)
         return status;
     name_mail(ctx);
@@ -275,7 +293,7 @@ static sfsistat on_end_of_header(SMFICTX *ctx)
 static sfsistat on_body(SMFICTX *ctx, unsigned char *data, size_t len)
 {
     struct connection *c = connection_of(ctx);
-    sfsistat status = c != NULL ? decide(ctx, c) : without_connection();
+    sfsistat status = c != NULL ? decide(ctx, c, SMFIP_NR_BODY) : without_session();
     if (status != SMFIS_CONTINUE)
         return status;
     name_mail(ctx);
@@ -335,7 +353,7 @@ static sfsistat conclude(SMFICTX *ctx, struct connection *c, struct session_outc
 static sfsistat on_end_of_message(SMFICTX *ctx)
 {
     struct connection *c = connection_of(ctx);
-    sfsistat status = c != NULL ? decide(ctx, c) : without_connection();
+    sfsistat status = c != NULL ? decide(ctx, c, 0) : without_session();
     if (status != SMFIS_CONTINUE)
         return status;
     struct session_outcome outcome;
@@ -352,7 +370,6 @@ static sfsistat on_abort(SMFICTX *ctx)
     struct connection *c = smfi_getpriv(ctx);
     if (c != NULL) {
         session_reset(c->session);
-        c->is_decided = false;
     }
     return SMFIS_CONTINUE;
 }

@@ -1,4 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The events of a connection. libmilter calls its callbacks in orders that no mail has (RCPT after an abort,
+ * a body after an unknown command), so that each event is answered in each state: one table says which may
+ * follow which, and what it does not name puts the mail under way off. Nothing here runs in two threads at
+ * once for one session.
+ */
 #include "session.h"
 #include "clock.h"
 
@@ -10,9 +16,74 @@
 
 enum { HELD_TEXT_MAX_BYTES = 1024, DNS_TEXT_MAX_BYTES = 256 * 1024, FIRST_RECIPIENTS_ROOM = 4 };
 
+enum session_event {
+    EVENT_NONE = 0,
+    EVENT_GREETING, /* negotiation, connect, HELO */
+    EVENT_MAIL,
+    EVENT_RCPT,
+    EVENT_DATA,
+    EVENT_HEADER,
+    EVENT_END_OF_HEADER,
+    EVENT_BODY,
+    EVENT_END,
+    EVENTS,
+};
+
+/*
+ * Where an event leads; those that are not named, to SESSION_STATE_DEFERRED. An abort fits everywhere
+ * (session_reset). What comes between mails means nothing until a mail begins.
+ */
+static const enum session_state next_states[SESSION_STATE_END][EVENTS] = {
+    [SESSION_STATE_DEFERRED] = {[EVENT_MAIL] = SESSION_STATE_ENVELOPE},
+    [SESSION_STATE_IDLE] = {[EVENT_GREETING] = SESSION_STATE_IDLE,
+                            [EVENT_MAIL] = SESSION_STATE_ENVELOPE,
+                            [EVENT_RCPT] = SESSION_STATE_IDLE,
+                            [EVENT_DATA] = SESSION_STATE_IDLE,
+                            [EVENT_HEADER] = SESSION_STATE_IDLE,
+                            [EVENT_END_OF_HEADER] = SESSION_STATE_IDLE,
+                            [EVENT_BODY] = SESSION_STATE_IDLE,
+                            [EVENT_END] = SESSION_STATE_IDLE},
+    [SESSION_STATE_ENVELOPE] = {[EVENT_RCPT] = SESSION_STATE_ENVELOPE, [EVENT_DATA] = SESSION_STATE_HEADER},
+    [SESSION_STATE_HEADER] =
+        {[EVENT_HEADER] = SESSION_STATE_HEADER, [EVENT_END_OF_HEADER] = SESSION_STATE_BODY},
+    [SESSION_STATE_BODY] = {[EVENT_BODY] = SESSION_STATE_BODY, [EVENT_END] = SESSION_STATE_JUDGED},
+    [SESSION_STATE_JUDGED] = {[EVENT_GREETING] = SESSION_STATE_JUDGED, [EVENT_MAIL] = SESSION_STATE_ENVELOPE},
+    /* Whatever is said of other people's mail, it is not put off; a recipient too late may be one of ours. */
+    [SESSION_STATE_NOT_OURS] = {[EVENT_GREETING] = SESSION_STATE_NOT_OURS,
+                                [EVENT_MAIL] = SESSION_STATE_ENVELOPE,
+                                [EVENT_DATA] = SESSION_STATE_NOT_OURS,
+                                [EVENT_HEADER] = SESSION_STATE_NOT_OURS,
+                                [EVENT_END_OF_HEADER] = SESSION_STATE_NOT_OURS,
+                                [EVENT_BODY] = SESSION_STATE_NOT_OURS,
+                                [EVENT_END] = SESSION_STATE_NOT_OURS},
+};
+
+/* What has come of the mail is of no use any more. */
+static void defer(struct session *s, enum session_deferral why)
+{
+    session_judge_free_reply(s->reply);
+    s->reply = NULL;
+    s->state = SESSION_STATE_DEFERRED;
+    s->deferral = why;
+    s->is_deferral_told = false;
+}
+
+/* Where the event has led. */
+static enum session_state move(struct session *s, enum session_event event)
+{
+    enum session_state after = next_states[s->state][event];
+    if (after == SESSION_STATE_DEFERRED && s->state != SESSION_STATE_DEFERRED)
+        defer(s, SESSION_DEFERRAL_ORDER);
+    s->state = after;
+    return after;
+}
+
 struct session *session_new(void)
 {
-    return calloc(1, sizeof(struct session));
+    struct session *s = calloc(1, sizeof(struct session));
+    if (s != NULL)
+        s->state = SESSION_STATE_IDLE;
+    return s;
 }
 
 void session_free(struct session *s)
@@ -26,27 +97,30 @@ void session_free(struct session *s)
     free(s);
 }
 
-static void hold(struct session *s, char **held, const char *text)
+/* False: out of memory. */
+static bool hold(char **held, const char *text)
 {
     free(*held);
     *held = text != NULL ? strndup(text, HELD_TEXT_MAX_BYTES) : NULL;
-    if (text != NULL && *held == NULL)
-        s->is_out_of_memory = true;
+    return text == NULL || *held != NULL;
 }
 
 void session_connect(struct session *s, const char *client_name, const char *client_address)
 {
-    hold(s, &s->client_name, client_name);
-    hold(s, &s->client_address, client_address);
+    (void)move(s, EVENT_GREETING);
+    (void)hold(&s->client_name, client_name);
+    (void)hold(&s->client_address, client_address);
 }
 
 void session_helo(struct session *s, const char *helo)
 {
-    hold(s, &s->helo, helo);
+    (void)move(s, EVENT_GREETING);
+    (void)hold(&s->helo, helo);
 }
 
 void session_allow_edits(struct session *s, bool is_allowed)
 {
+    (void)move(s, EVENT_GREETING);
     s->cannot_edit = !is_allowed;
 }
 
@@ -65,9 +139,14 @@ static struct span without_brackets(const char *path)
 
 void session_begin(struct session *s, struct runtime *runtime, const char *mail_from)
 {
+    bool is_in_order = next_states[s->state][EVENT_MAIL] == SESSION_STATE_ENVELOPE;
     session_reset(s);
     s->runtime = runtime;
-    hold(s, &s->mail_from, mail_from);
+    s->state = SESSION_STATE_ENVELOPE;
+    if (!is_in_order)
+        defer(s, SESSION_DEFERRAL_ORDER);
+    if (!hold(&s->mail_from, mail_from))
+        defer(s, SESSION_DEFERRAL_MEMORY);
     if (s->mail_from != NULL) {
         struct span bare = without_brackets(s->mail_from);
         memmove(s->mail_from, bare.data, bare.len);
@@ -94,23 +173,26 @@ static void keep_recipient(struct session *s, const char *rcpt, const struct mai
     if (text != NULL)
         s->recipients[s->recipient_count++] = (struct session_recipient){text, *mailbox};
     else
-        s->is_out_of_memory = true;
+        defer(s, SESSION_DEFERRAL_MEMORY);
 }
 
 void session_recipient(struct session *s, const char *rcpt)
 {
     struct mailbox mailbox;
+    if (move(s, EVENT_RCPT) != SESSION_STATE_ENVELOPE)
+        return;
     enum outcome outcome = mailbox_parse_path(span_from_string(rcpt), &mailbox);
     if (outcome == OUTCOME_INTERNAL) {
-        s->is_out_of_memory = true;
+        defer(s, SESSION_DEFERRAL_MEMORY);
         return;
     }
     if (outcome != OUTCOME_OK || settings_find_challenge(s->runtime->settings, &mailbox) == NULL) {
         s->has_other_recipients = true;
         return;
     }
+    /* Those that were not kept could not be removed from a mail that others get too. */
     if (s->recipient_count == SESSION_RECIPIENTS_MAX)
-        s->has_too_many_recipients = true;
+        defer(s, SESSION_DEFERRAL_RECIPIENTS);
     else
         keep_recipient(s, rcpt, &mailbox);
 }
@@ -134,63 +216,59 @@ static struct session_reply *new_reply(const struct settings *settings)
     return reply;
 }
 
-/* In shadow mode a failure of ours must not touch the mail: false, as if it were for another address. */
-static bool put_off(const struct session *s, struct session_outcome *outcome, const char *enhanced,
-                    const char *text)
+/* Of a mail for a challenge address. */
+static void begin_reply(struct session *s)
 {
-    if (s->runtime->settings->mode == SETTINGS_MODE_SHADOW)
-        return false;
-    session_report_put_off(outcome, enhanced, text);
-    return true;
-}
-
-/* Those that were not kept could not be removed from a mail that others get too. */
-static bool put_off_recipients(const struct session *s, struct session_outcome *outcome)
-{
-    metrics_count_limit(s->runtime->metrics, METRICS_LIMIT_RECIPIENTS);
-    log_write(LOG_LEVEL_WARNING, "put-off reason=recipients");
-    bool is_ours = put_off(s, outcome, "4.5.3",
-                           "The mail is addressed to too many challenge addresses at once. Answer each "
-                           "challenge with a mail of its own.");
-    if (is_ours)
-        outcome->code = 452; /* RFC 5321 section 4.5.3.1.10 */
-    return is_ours;
-}
-
-bool session_wants_message(struct session *s, struct session_outcome *outcome)
-{
-    *outcome = (struct session_outcome){.action = SESSION_ACTION_ACCEPT};
-    if (s->runtime == NULL)
-        return false;
-    if (s->recipient_count == 0 && !s->is_out_of_memory) {
-        metrics_count_event(s->runtime->metrics, METRICS_EVENT_PASSED_THROUGH);
-        return false;
-    }
     if (s->cannot_edit) {
-        log_write(LOG_LEVEL_ERROR, "mta reason=actions");
-        return put_off(s, outcome, "4.3.5", "The mail server is set up wrong. The mail will be tried again.");
+        defer(s, SESSION_DEFERRAL_ACTIONS);
+        return;
     }
-    if (s->has_too_many_recipients)
-        return put_off_recipients(s, outcome);
     if (s->runtime->is_stopping) {
-        log_write(LOG_LEVEL_INFO, "put-off reason=stopping");
-        return put_off(s, outcome, "4.3.2",
-                       "The mail server is being restarted. The mail will be tried again.");
+        defer(s, SESSION_DEFERRAL_STOPPING);
+        return;
     }
     if (++s->runtime->replies_under_way > s->runtime->settings->max_concurrent_replies) {
         s->runtime->replies_under_way--;
-        metrics_count_limit(s->runtime->metrics, METRICS_LIMIT_REPLIES);
-        log_write(LOG_LEVEL_WARNING, "overload reason=MaxConcurrentReplies");
-        return put_off(s, outcome, "4.3.2",
-                       "Too many replies are being checked just now. The mail will be tried again.");
+        defer(s, SESSION_DEFERRAL_REPLIES);
+        return;
     }
     s->is_counted = true;
     metrics_add_in_flight(s->runtime->metrics, 1);
-    s->reply = s->is_out_of_memory ? NULL : new_reply(s->runtime->settings);
-    if (s->reply != NULL)
-        return true;
-    session_report_no_memory(s);
-    return put_off(s, outcome, "4.3.0", "The mail server is out of memory. The mail will be tried again.");
+    s->reply = new_reply(s->runtime->settings);
+    if (s->reply == NULL)
+        defer(s, SESSION_DEFERRAL_MEMORY);
+}
+
+void session_data(struct session *s)
+{
+    if (move(s, EVENT_DATA) != SESSION_STATE_HEADER)
+        return;
+    if (s->recipient_count > 0) {
+        begin_reply(s);
+        return;
+    }
+    metrics_count_event(s->runtime->metrics, METRICS_EVENT_PASSED_THROUGH);
+    s->state = SESSION_STATE_NOT_OURS;
+}
+
+enum session_interest session_interest(const struct session *s)
+{
+    switch (s->state) {
+    case SESSION_STATE_IDLE:
+    case SESSION_STATE_JUDGED:
+        return SESSION_INTEREST_NO_MAIL;
+    case SESSION_STATE_ENVELOPE:
+        return SESSION_INTEREST_UNDECIDED;
+    case SESSION_STATE_HEADER:
+    case SESSION_STATE_BODY:
+        return SESSION_INTEREST_OURS;
+    case SESSION_STATE_NOT_OURS:
+        return SESSION_INTEREST_NOT_OURS;
+    case SESSION_STATE_DEFERRED:
+    case SESSION_STATE_END:
+        break;
+    }
+    return SESSION_INTEREST_DEFERRED;
 }
 
 void session_describe(struct session *s, const char *queue_id, const char *tls_version)
@@ -203,19 +281,20 @@ void session_describe(struct session *s, const char *queue_id, const char *tls_v
 
 void session_header(struct session *s, struct span name, struct span value)
 {
-    if (s->reply != NULL && message_add_field(s->reply->message, name, value) == OUTCOME_INTERNAL)
+    if (move(s, EVENT_HEADER) == SESSION_STATE_HEADER &&
+        message_add_field(s->reply->message, name, value) == OUTCOME_INTERNAL)
         s->reply->is_message_broken = true;
 }
 
 void session_header_defect(struct session *s, enum message_defect defect, struct span where)
 {
-    if (s->reply != NULL)
+    if (move(s, EVENT_HEADER) == SESSION_STATE_HEADER)
         message_note_defect(s->reply->message, defect, where);
 }
 
 void session_end_of_header(struct session *s)
 {
-    if (s->reply != NULL)
+    if (move(s, EVENT_END_OF_HEADER) == SESSION_STATE_BODY)
         session_judge_header(s);
 }
 
@@ -225,9 +304,9 @@ void session_end_of_header(struct session *s)
  */
 bool session_body(struct session *s, struct span piece)
 {
-    struct session_reply *r = s->reply;
-    if (r == NULL)
+    if (move(s, EVENT_BODY) != SESSION_STATE_BODY)
         return false;
+    struct session_reply *r = s->reply;
     switch (message_add_body(r->message, piece)) {
     case OUTCOME_OK:
         break;
@@ -243,6 +322,29 @@ bool session_body(struct session *s, struct span piece)
     if (span_find(piece, 0, SPAN_LITERAL("BEGIN ACME RESPONSE")) < piece.len)
         session_judge_start_lookups(s);
     return true;
+}
+
+void session_judge(struct session *s, void (*progress)(void *context), void *context,
+                   struct session_outcome *outcome)
+{
+    *outcome = (struct session_outcome){.action = SESSION_ACTION_TEMPFAIL};
+    switch (move(s, EVENT_END)) {
+    case SESSION_STATE_JUDGED:
+        session_judge_reply(s, progress, context, outcome);
+        return;
+    case SESSION_STATE_DEFERRED:
+        session_put_off(s, outcome);
+        return;
+    case SESSION_STATE_NOT_OURS:
+        outcome->action = SESSION_ACTION_ACCEPT;
+        return;
+    case SESSION_STATE_IDLE:
+    case SESSION_STATE_ENVELOPE:
+    case SESSION_STATE_HEADER:
+    case SESSION_STATE_BODY:
+    case SESSION_STATE_END:
+        return;
+    }
 }
 
 const char *session_result(const struct session *s)
@@ -262,6 +364,7 @@ const char *session_challenge_recipient(const struct session *s, size_t index)
 
 void session_reset(struct session *s)
 {
+    s->state = SESSION_STATE_IDLE;
     session_judge_free_reply(s->reply);
     s->reply = NULL;
     free(s->mail_from);
@@ -272,8 +375,6 @@ void session_reset(struct session *s)
     s->recipients = NULL;
     s->recipient_count = s->recipient_room = 0;
     s->has_other_recipients = false;
-    s->has_too_many_recipients = false;
-    s->is_out_of_memory = false;
     s->queue_id[0] = '\0';
     s->tls_version[0] = '\0';
     if (s->is_counted) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What session.c (events) and session_judge.c (the end of a mail) share.
+ * What session.c (events), session_judge.c and session_report.c (the end of a mail) share.
  */
 #ifndef SESSION_INTERNAL_H
 #define SESSION_INTERNAL_H
@@ -38,12 +38,39 @@ struct session_reply {
     size_t forged_field_count;
 };
 
+/* How far the mail under way has come. */
+enum session_state {
+    SESSION_STATE_DEFERRED = 0, /* put off (session.deferral), whatever else is said of it */
+    SESSION_STATE_IDLE,         /* there is none: the only state without a runtime */
+    SESSION_STATE_ENVELOPE,     /* after MAIL: its recipients */
+    SESSION_STATE_HEADER,       /* after DATA; it is for a challenge address, as in the two that follow */
+    SESSION_STATE_BODY,         /* its header is complete */
+    SESSION_STATE_JUDGED,
+    SESSION_STATE_NOT_OURS, /* for other addresses */
+    SESSION_STATE_END,
+};
+
+/* Why a mail is put off unjudged: session_deferral.c has what is said of it. */
+enum session_deferral {
+    SESSION_DEFERRAL_MEMORY = 0,
+    SESSION_DEFERRAL_ORDER, /* what the MTA said came in an order that no mail has */
+    SESSION_DEFERRAL_ACTIONS,
+    SESSION_DEFERRAL_RECIPIENTS,
+    SESSION_DEFERRAL_STOPPING,
+    SESSION_DEFERRAL_REPLIES,
+    SESSION_DEFERRAL_END,
+};
+
 struct session_recipient {
     char *text; /* owned: as the MTA gave it */
     struct mailbox mailbox;
 };
 
 struct session {
+    enum session_state state;
+    enum session_deferral deferral;
+    bool is_deferral_told; /* to log and metrics */
+
     void (*will_wait)(void); /* may be NULL */
     char *client_name;
     char *client_address;
@@ -56,10 +83,8 @@ struct session {
     struct session_recipient *recipients; /* owned: the challenge addresses */
     size_t recipient_count, recipient_room;
     bool has_other_recipients;
-    bool has_too_many_recipients;
     bool cannot_edit; /* of the connection's MTA */
-    bool is_out_of_memory;
-    bool is_counted; /* in runtime->replies_under_way */
+    bool is_counted;  /* in runtime->replies_under_way */
     struct session_reply *reply;
 };
 
@@ -69,6 +94,9 @@ void session_judge_start_lookups(struct session *s);
 void session_judge_will_wait(struct session *s);
 /* The header is complete: its findings. */
 void session_judge_header(struct session *s);
+/* Everything from there to the outcome. */
+void session_judge_reply(struct session *s, void (*progress)(void *context), void *context,
+                         struct session_outcome *outcome);
 void session_judge_free_reply(struct session_reply *reply);
 
 #endif

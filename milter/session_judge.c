@@ -180,12 +180,11 @@ static bool judge(struct session *s)
     return true;
 }
 
-void session_judge(struct session *s, void (*progress)(void *context), void *context,
-                   struct session_outcome *outcome)
+void session_judge_reply(struct session *s, void (*progress)(void *context), void *context,
+                         struct session_outcome *outcome)
 {
     struct session_reply *r = s->reply;
-    *outcome = (struct session_outcome){.action = SESSION_ACTION_TEMPFAIL};
-    if (r == NULL || r->challenge == NULL) {
+    if (r->challenge == NULL) {
         session_report_no_memory(s);
         session_report_deliver(s, false, NULL, NULL, outcome);
         return;

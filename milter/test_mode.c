@@ -137,7 +137,8 @@ static int judge_mail(struct session *s, struct runtime *runtime, const struct t
     session_connect(s, NULL, options->client_address);
     session_begin(s, runtime_ref(runtime), options->sender);
     session_recipient(s, recipient);
-    if (!session_wants_message(s, &outcome)) {
+    session_data(s);
+    if (session_interest(s) == SESSION_INTEREST_NOT_OURS) {
         complaint_print(recipient, "not a challenge address");
         return EX_USAGE;
     }

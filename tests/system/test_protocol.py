@@ -140,6 +140,7 @@ HELO = packet(b"H", b"mail.acme-lab.net\0")
 MAIL = packet(b"M", b"<alice@signed.acme-lab.net>\0")
 RCPT = packet(b"R", f"<{CHALLENGE_ADDRESS}>\0".encode())
 DATA, END_OF_HEADER, END, ABORT, QUIT, QUIT_MAIL = (packet(letter) for letter in (b"T", b"N", b"E", b"A", b"Q", b"K"))
+UNKNOWN = packet(b"U", b"NONSENSE\0")
 FIELD, BODY = packet(b"L", b"Subject\0 x\0"), packet(b"B", b"text\r\n")
 START = OFFER + HOST + HELO
 ENVELOPE = START + MAIL + RCPT + DATA
@@ -175,6 +176,15 @@ BROKEN = {
     "rcpt-after-data": START + MAIL + DATA + RCPT + b"{mail}" + END,
     "header-after-body": ENVELOPE + END_OF_HEADER + BODY + b"{mail}" + END,
     "body-first": ENVELOPE + BODY + b"{mail}" + END,
+    "rcpt-after-abort": START + MAIL + RCPT + ABORT + RCPT + DATA + b"{mail}" + END,
+    "rcpt-after-an-abort-in-a-mail": ENVELOPE + FIELD + ABORT + RCPT + DATA + b"{mail}" + END,
+    "rcpt-after-unknown": START + UNKNOWN + RCPT + DATA + b"{mail}" + END,
+    "data-after-unknown": START + UNKNOWN + DATA + b"{mail}" + END,
+    "body-after-unknown": START + UNKNOWN + BODY + END,
+    "end-after-unknown": START + UNKNOWN + END,
+    "body-in-an-envelope-after-unknown": START + MAIL + RCPT + UNKNOWN + BODY + b"{mail}" + END,
+    "end-in-an-envelope-after-unknown": START + MAIL + RCPT + UNKNOWN + END,
+    "mail-twice-around-unknown": START + MAIL + RCPT + UNKNOWN + MAIL + RCPT + DATA + b"{mail}" + END,
     "abort-first": ABORT + ABORT + START + ABORT + RCPT + b"{mail}" + END,
     "mail-after-quit": START + QUIT + MAIL + RCPT + DATA + b"{mail}" + END,
     "rcpt-after-a-new-start": ENVELOPE + QUIT_MAIL + RCPT + DATA + b"{mail}" + END,

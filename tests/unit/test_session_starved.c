@@ -12,10 +12,11 @@
 
 #include "mail_file.h"
 #include "scratch.h"
+#include "session_trial.h"
 #include "starve.h"
 #include "tap.h"
 
-enum { STEPS_MAX = 20000, PATH_BYTES = 4096, FILE_MAX_BYTES = 64 * 1024, ERROR_BYTES = 4096 };
+enum { STEPS_MAX = 20000, PATH_BYTES = 4096, RESULT_MAX_BYTES = 64 * 1024 };
 
 static bool is_fed; /* the last judge() met no failure */
 
@@ -40,44 +41,6 @@ static void crypto_free(void *p, const char *file, int line)
     free(p);
 }
 
-static bool case_path(const char *name, const char *file, char path[static PATH_BYTES])
-{
-    const char *source = getenv("TEST_SRCDIR");
-    int len =
-        snprintf(path, PATH_BYTES, "%s/tests/data/cases/%s/%s", source != NULL ? source : ".", name, file);
-    return len > 0 && len < PATH_BYTES;
-}
-
-static size_t read_mail(const char *name, char data[static FILE_MAX_BYTES])
-{
-    char path[PATH_BYTES];
-    FILE *file = case_path(name, "message.eml", path) ? fopen(path, "rb") : NULL;
-    size_t len = file != NULL ? fread(data, 1, FILE_MAX_BYTES, file) : 0;
-    if (file != NULL)
-        fclose(file);
-    return len;
-}
-
-static struct runtime *make_runtime(const char *name, const char *more, struct metrics *metrics)
-{
-    static const char text[] =
-        "ChallengeAddress acme@ca.example\nChallengeAddress acme@xn--bcher-kva.example\n"
-        "AuthservID mx\nTestTime 1795496400\nDisposition deliver\n";
-    char path[PATH_BYTES];
-    struct strbuf error;
-    strbuf_init(&error, ERROR_BYTES);
-    char whole[1024];
-    (void)snprintf(whole, sizeof whole, "%s%s", text, more);
-    struct settings *settings = settings_load_text("settings", whole, &error);
-    struct runtime *runtime = NULL;
-    if (settings != NULL && case_path(name, "dns.txt", path))
-        runtime = runtime_new(settings, RUNTIME_PURPOSE_JUDGE, path, metrics, &error);
-    if (runtime == NULL)
-        tap_note("%s", strbuf_string(&error));
-    strbuf_clear(&error);
-    return runtime;
-}
-
 /* What the mail came to when the allocation of that number fails: the object where it was judged, "" where it
  * was put off, NULL where it was let through. */
 static char *judge(struct runtime *runtime, const char *recipient, struct span mail, long step)
@@ -90,16 +53,15 @@ static char *judge(struct runtime *runtime, const char *recipient, struct span m
     starve_begin(step);
     session_begin(s, runtime_ref(runtime), "<alice@example.com>");
     session_recipient(s, recipient);
-    bool is_ours = session_wants_message(s, &outcome);
-    if (is_ours && outcome.action != SESSION_ACTION_TEMPFAIL) {
-        mail_file_feed(s, mail);
-        session_judge(s, NULL, NULL, &outcome);
-    }
+    session_data(s);
+    mail_file_feed(s, mail);
+    session_judge(s, NULL, NULL, &outcome);
     is_fed = starve_end();
+    bool is_ours = session_interest(s) != SESSION_INTEREST_NOT_OURS;
     if (is_ours && outcome.action == SESSION_ACTION_TEMPFAIL)
         result = strndup("", 1);
     else if (is_ours && session_result(s) != NULL)
-        result = strndup(session_result(s), FILE_MAX_BYTES);
+        result = strndup(session_result(s), RESULT_MAX_BYTES);
     session_free(s);
     return result;
 }
@@ -119,10 +81,10 @@ static long counted_failures(const struct metrics *m)
 
 static void starve(const char *name, const char *recipient)
 {
-    static char data[FILE_MAX_BYTES];
-    struct span mail = {data, read_mail(name, data)};
+    static char data[SESSION_TRIAL_MAIL_BYTES];
+    struct span mail = {data, session_trial_read(name, data)};
     struct metrics *metrics = metrics_new();
-    struct runtime *runtime = make_runtime(name, "", metrics);
+    struct runtime *runtime = session_trial_runtime(name, "", metrics);
     char *want = runtime != NULL ? judge(runtime, recipient, mail, -1) : NULL;
     int put_off = 0;
     int wrong = 0;
@@ -149,7 +111,7 @@ enum first_end { FIRST_RIGHT = 0, FIRST_WRONG, FIRST_NO_FAILURE, FIRST_BROKEN };
 /* How the first mail of a new process comes out; the verdict stands behind want. */
 static enum first_end judge_first(const char *name, struct span mail, long step, const char *want)
 {
-    struct runtime *runtime = make_runtime(name, "", NULL);
+    struct runtime *runtime = session_trial_runtime(name, "", NULL);
     char *got = runtime != NULL ? judge(runtime, "<acme@ca.example>", mail, step) : NULL;
     enum first_end end = got == NULL ? FIRST_BROKEN : FIRST_WRONG;
     if (got != NULL && (*got == '\0' || strstr(got, want) != NULL))
@@ -168,8 +130,8 @@ static enum first_end judge_first(const char *name, struct span mail, long step,
  */
 static void starve_first(const char *name)
 {
-    static char data[FILE_MAX_BYTES];
-    struct span mail = {data, read_mail(name, data)};
+    static char data[SESSION_TRIAL_MAIL_BYTES];
+    struct span mail = {data, session_trial_read(name, data)};
     int status = 0, wrong = 0, step = 0;
     for (; step < STEPS_MAX && wrong < 5; step++) {
         fflush(stdout);
@@ -193,9 +155,9 @@ static void starve_first(const char *name)
 /* In shadow mode nothing touches a mail, whatever fails. */
 static void starve_shadow(const char *name, const char *recipient, const char *more)
 {
-    static char data[FILE_MAX_BYTES];
-    struct span mail = {data, read_mail(name, data)};
-    struct runtime *runtime = make_runtime(name, more, NULL);
+    static char data[SESSION_TRIAL_MAIL_BYTES];
+    struct span mail = {data, session_trial_read(name, data)};
+    struct runtime *runtime = session_trial_runtime(name, more, NULL);
     int touched = 0;
     int step = 0;
     for (is_fed = runtime == NULL; !is_fed && step < STEPS_MAX; step++) {
