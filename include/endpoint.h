@@ -15,12 +15,32 @@ enum { ENDPOINT_ERROR_BYTES = 256, ENDPOINT_ANSWER_MAX_BYTES = 64 * 1024 };
 
 struct endpoint;
 
+enum { ENDPOINT_ADDRESSES_MAX = 32, ENDPOINT_ADDRESS_BYTES = 46 };
+
+struct endpoint_addresses {
+    size_t count;
+    char texts[ENDPOINT_ADDRESSES_MAX][ENDPOINT_ADDRESS_BYTES]; /* IPv4 and IPv6, without brackets */
+    char error[ENDPOINT_ERROR_BYTES];                           /* why there is none */
+};
+
+/* A sign of life: to be called often while waiting. */
+struct endpoint_tick {
+    void (*call)(void *context);
+    void *context;
+};
+
+/* Finds the addresses of a host by the deadline. False: there is none, or none is known by then. */
+typedef bool endpoint_look_up(void *context, const char *host, struct deadline deadline,
+                              const struct endpoint_tick *tick, struct endpoint_addresses *found);
+
 struct endpoint_options {
-    const char *url;        /* "http://unix:SOCKET:/PATH" or "https://HOST[:PORT]/PATH" */
-    const char *peer_user;  /* NULL: whoever listens */
-    int64_t timeout_ms;     /* one attempt */
-    int64_t retry_for_ms;   /* all of them */
-    int64_t posts_max;      /* at once; 0: any number */
+    const char *url;           /* "http://unix:SOCKET:/PATH" or "https://HOST[:PORT]/PATH" */
+    const char *peer_user;     /* NULL: whoever listens */
+    int64_t timeout_ms;        /* one attempt */
+    int64_t retry_for_ms;      /* all of them; 0: one */
+    int64_t posts_max;         /* at once; 0: any number */
+    endpoint_look_up *look_up; /* needed where endpoint_url_has_name */
+    void *look_up_context;
     const char *token_file; /* bearer token, read by endpoint_new; NULL: none */
     size_t token_min_bytes;
     const char *signature_field; /* not NULL: the token is no bearer token but the key of an HMAC-SHA256 of
@@ -64,6 +84,9 @@ extern const struct name_table_row endpoint_outcome_names[];
 
 /* Whether the text is an endpoint's URL; *why says what is wrong. */
 bool endpoint_url_is_valid(const char *url, const char **why);
+
+/* Whether the host of a valid URL is a name, whose addresses must be looked up. */
+bool endpoint_url_has_name(const char *url);
 
 /*
  * Whether a file holds a token: OUTCOME_OK, OUTCOME_BROKEN_INPUT, or OUTCOME_ABSENT where it cannot be read

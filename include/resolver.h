@@ -44,6 +44,7 @@ struct resolver_answer {
     size_t count;
     struct span records[RESOLVER_RECORDS_MAX]; /* the strings of each TXT record joined, or an address */
     unsigned ttl_seconds;
+    bool is_late; /* TEMPORARY because nothing came by the deadline: it may still come */
 };
 
 /* "ADDRESS" or "ADDRESS@PORT", IPv4 or IPv6. */

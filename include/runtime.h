@@ -28,6 +28,7 @@ struct runtime {
     enum runtime_purpose purpose;
     struct settings *settings;
     struct resolver *resolver;
+    struct resolver *host_resolver; /* of endpoints' hosts; NULL: no endpoint has one by name */
     struct auth_dkim *dkim;
     struct auth_dmarc *dmarc;
     struct endpoint

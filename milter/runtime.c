@@ -4,7 +4,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "host_addresses.h"
 #include "log.h"
+
+static struct resolver *open_unbound(const struct settings *s, const char *trust_anchor_file,
+                                     char why[static RESOLVER_ERROR_BYTES])
+{
+    struct resolver_options options = {.nameserver_count = s->nameserver_count,
+                                       .trust_anchor_file = trust_anchor_file};
+    for (size_t i = 0; i < s->nameserver_count; i++)
+        options.nameservers[i] = s->nameservers[i];
+    return resolver_new_unbound(&options, why);
+}
 
 static bool open_resolver(struct runtime *r, const char *dns_file, struct strbuf *error)
 {
@@ -15,11 +26,7 @@ static bool open_resolver(struct runtime *r, const char *dns_file, struct strbuf
     if (dns_file != NULL) {
         r->resolver = resolver_new_file(dns_file, why);
     } else {
-        struct resolver_options options = {.nameserver_count = s->nameserver_count,
-                                           .trust_anchor_file = s->trust_anchor_file};
-        for (size_t i = 0; i < s->nameserver_count; i++)
-            options.nameservers[i] = s->nameservers[i];
-        r->resolver = resolver_new_unbound(&options, why);
+        r->resolver = open_unbound(s, s->trust_anchor_file, why);
     }
     if (r->resolver == NULL)
         (void)strbuf_append_format(error, dns_file != NULL ? "%s%s" : "%s: TrustAnchorFile, Nameservers: %s",
@@ -45,6 +52,25 @@ static int64_t share_of_one(const struct settings *s)
     return count > 1 ? s->max_concurrent_replies - s->max_concurrent_replies / 4 : 0;
 }
 
+/*
+ * The resolver of endpoints' hosts. It is another one: what mails ask does not hold it up, TestDNSData is not
+ * asked for it, and it does not validate, since names of an internal zone, which the public DNS refutes, are
+ * common there. Who is at the address is for TLS to say.
+ */
+static bool open_host_resolver(struct runtime *r, struct strbuf *error)
+{
+    const struct settings *s = r->settings;
+    char why[RESOLVER_ERROR_BYTES] = "";
+    bool is_needed = false;
+    for (size_t i = 0; i < s->endpoint_count; i++)
+        is_needed = is_needed || (!settings_endpoint_is_none(s, i) && endpoint_url_has_name(s->endpoints[i]));
+    if (is_needed)
+        r->host_resolver = open_unbound(s, NULL, why);
+    if (is_needed && r->host_resolver == NULL)
+        (void)strbuf_append_format(error, "%s: Nameservers: %s", s->file, why);
+    return !is_needed || r->host_resolver != NULL;
+}
+
 static bool open_endpoints(struct runtime *r, struct strbuf *error)
 {
     const struct settings *s = r->settings;
@@ -58,6 +84,8 @@ static bool open_endpoints(struct runtime *r, struct strbuf *error)
             .timeout_ms = s->endpoint_timeout_ms,
             .retry_for_ms = s->endpoint_retry_for_ms,
             .posts_max = share_of_one(s),
+            .look_up = host_addresses_find,
+            .look_up_context = r->host_resolver,
             .token_file = s->endpoint_token_file,
             .token_min_bytes = needs->secret_min_bytes,
             .signature_field = needs->signature_field,
@@ -136,8 +164,8 @@ static struct runtime *open_runtime(struct settings *settings, enum runtime_purp
     r->metrics = metrics;
     r->references = 1;
     if (open_libraries(r, error) && open_resolver(r, dns_file, error) &&
-        (purpose == RUNTIME_PURPOSE_JUDGE ||
-         (open_endpoints(r, error) && open_evidence(r, purpose, before, error))))
+        (purpose == RUNTIME_PURPOSE_JUDGE || (open_host_resolver(r, error) && open_endpoints(r, error) &&
+                                              open_evidence(r, purpose, before, error))))
         return r;
     runtime_unref(r);
     return NULL;
@@ -173,6 +201,7 @@ void runtime_unref(struct runtime *r)
     crypto_signing_key_free(r->evidence_key);
     for (size_t i = 0; i < SETTINGS_ENDPOINTS_MAX; i++)
         endpoint_free(r->endpoints[i]);
+    resolver_free(r->host_resolver);
     resolver_free(r->resolver);
     auth_dmarc_free(r->dmarc);
     auth_dkim_free(r->dkim);

@@ -142,7 +142,7 @@ static struct unbound_question *question_new(struct unbound_resolver *r, const c
     q->resolver = r;
     resolver_name_copy(span_from_string(name), q->name);
     q->answer = (struct resolver_answer){.name = q->name, .outcome = OUTCOME_INTERNAL};
-    q->no_answer = (struct resolver_answer){.name = q->name, .outcome = OUTCOME_TEMPORARY};
+    q->no_answer = (struct resolver_answer){.name = q->name, .outcome = OUTCOME_TEMPORARY, .is_late = true};
     return q;
 }
 

@@ -29,8 +29,14 @@ static bool configure(struct endpoint *e, const struct endpoint_options *options
     e->retry_for_ms = options->retry_for_ms;
     e->posts_max = options->posts_max;
     e->signature_field = options->signature_field;
+    e->look_up = options->look_up;
+    e->look_up_context = options->look_up_context;
     if (!endpoint_url_parse(options->url, &e->url, &why)) {
         (void)snprintf(error, ENDPOINT_ERROR_BYTES, "%.100s: %s", options->url, why);
+        return false;
+    }
+    if (e->url.host[0] != '\0' && e->look_up == NULL) {
+        (void)snprintf(error, ENDPOINT_ERROR_BYTES, "a host name needs a resolver");
         return false;
     }
     if (options->signature_field != NULL && options->token_file == NULL) {
@@ -137,7 +143,7 @@ static void try_until_answered(struct endpoint *e, const struct endpoint_request
 {
     const struct deadline deadline = deadline_in(e->retry_for_ms);
     struct endpoint_wait wait;
-    int64_t timeout_ms = e->timeout_ms;
+    int64_t timeout_ms = e->retry_for_ms > 0 ? least(e->timeout_ms, e->retry_for_ms) : e->timeout_ms;
     int64_t retry_after_ms;
     bool is_worth_waiting; /* a stranger on the socket may be gone when the ACME server is back */
     endpoint_wait_init(&wait, request->progress, request->context);

@@ -15,6 +15,8 @@
 enum {
     FIELD_MAX_BYTES = 8192,
     RETRY_AFTER_MAX_SECONDS = 3600,
+    CONNECTION_MAX_MS = 5 * 60 * 1000,
+    RESOLVE_MAX_BYTES = 4096,
 };
 
 bool endpoint_start_library(void)
@@ -148,53 +150,93 @@ static CURL *make_handle(const struct endpoint *e)
 }
 
 /*
- * Whether nothing has come on a kept connection since its last answer. What has come would be taken for the
- * answer to the next request.
+ * Whether a kept connection is there, and nothing has come on it since its last answer. What has come would
+ * be taken for the answer to the next request.
  */
 static bool is_quiet(CURL *easy)
 {
     curl_socket_t fd = CURL_SOCKET_BAD;
     if (curl_easy_getinfo(easy, CURLINFO_ACTIVESOCKET, &fd) != CURLE_OK || fd == CURL_SOCKET_BAD)
-        return true;
+        return false;
     struct pollfd p = {.fd = fd, .events = POLLIN};
     return poll(&p, 1, 0) == 0;
 }
 
-static CURL *take_idle(struct endpoint *e)
+static struct endpoint_connection take_idle(struct endpoint *e)
 {
-    CURL *easy = NULL;
+    struct endpoint_connection c = {.easy = NULL};
     (void)pthread_mutex_lock(&e->lock); /* of a default mutex: cannot fail here */
     if (e->idle_count > 0)
-        easy = e->idle[--e->idle_count];
+        c = e->idle[--e->idle_count];
     (void)pthread_mutex_unlock(&e->lock);
-    return easy;
+    return c;
 }
 
-static CURL *borrow_handle(struct endpoint *e)
+static void tick(void *context)
 {
-    for (CURL *easy = take_idle(e); easy != NULL; easy = take_idle(e)) {
-        if (is_quiet(easy))
-            return easy;
-        curl_easy_cleanup(easy);
+    endpoint_wait_tick(context);
+}
+
+/* Tells libcurl the addresses of the host, so that it does not look for them itself. */
+static bool give_addresses(const struct endpoint *e, CURL *easy, struct endpoint_attempt *a)
+{
+    struct endpoint_addresses found;
+    const struct endpoint_tick sign = {tick, a->wait};
+    struct strbuf entry;
+    if (!e->look_up(e->look_up_context, e->url.host, a->deadline, &sign, &found)) {
+        (void)snprintf(a->error, sizeof a->error, "cannot look up %.*s", (int)sizeof a->error - 20,
+                       found.error);
+        return false;
     }
-    return make_handle(e);
+    strbuf_init(&entry, RESOLVE_MAX_BYTES);
+    (void)strbuf_append_format(&entry, "%s:%u", e->url.host, e->url.port);
+    for (size_t i = 0; i < found.count; i++)
+        (void)strbuf_append_format(&entry, strchr(found.texts[i], ':') != NULL ? "%c[%s]" : "%c%s",
+                                   i == 0 ? ':' : ',', found.texts[i]);
+    struct curl_slist *list = curl_slist_append(NULL, strbuf_string(&entry));
+    strbuf_clear(&entry);
+    /* libcurl reads the list when it begins: until then it is the attempt's. */
+    a->resolve = list;
+    return list != NULL && curl_easy_setopt(easy, CURLOPT_RESOLVE, list) == CURLE_OK;
 }
 
-/* is_good: its connection gave a whole answer, and may give the next. */
-static void return_handle(struct endpoint *e, CURL *easy, bool is_good)
+/* easy NULL: a->error says why, or memory has run out. */
+static struct endpoint_connection open_connection(const struct endpoint *e, struct endpoint_attempt *a)
 {
-    if (easy == NULL)
+    struct endpoint_connection c = {make_handle(e), deadline_in(CONNECTION_MAX_MS)};
+    if (c.easy == NULL || e->url.host[0] == '\0' || give_addresses(e, c.easy, a))
+        return c;
+    curl_easy_cleanup(c.easy);
+    c.easy = NULL;
+    return c;
+}
+
+static struct endpoint_connection borrow_connection(struct endpoint *e, struct endpoint_attempt *a)
+{
+    for (struct endpoint_connection c = take_idle(e); c.easy != NULL; c = take_idle(e)) {
+        if (is_quiet(c.easy) && !deadline_passed(c.end))
+            return c;
+        curl_easy_cleanup(c.easy);
+    }
+    return open_connection(e, a);
+}
+
+/* is_good: it gave a whole answer, and may give the next. */
+static void return_connection(struct endpoint *e, struct endpoint_connection c, bool is_good)
+{
+    if (c.easy == NULL)
         return;
     /* These point into the caller's storage. */
-    curl_easy_setopt(easy, CURLOPT_POSTFIELDS, NULL);
-    curl_easy_setopt(easy, CURLOPT_HTTPHEADER, NULL);
+    curl_easy_setopt(c.easy, CURLOPT_POSTFIELDS, NULL);
+    curl_easy_setopt(c.easy, CURLOPT_HTTPHEADER, NULL);
+    curl_easy_setopt(c.easy, CURLOPT_RESOLVE, NULL);
     (void)pthread_mutex_lock(&e->lock);
     if (is_good && e->idle_count < ENDPOINT_IDLE_MAX) {
-        e->idle[e->idle_count++] = easy;
-        easy = NULL;
+        e->idle[e->idle_count++] = c;
+        c.easy = NULL;
     }
     (void)pthread_mutex_unlock(&e->lock);
-    curl_easy_cleanup(easy);
+    curl_easy_cleanup(c.easy);
 }
 
 static bool add_field(struct curl_slist **fields, const char *name, const char *before, const char *value,
@@ -289,23 +331,24 @@ int endpoint_attempt_perform(struct endpoint *e, const struct endpoint_request *
                              struct endpoint_attempt *a)
 {
     int status = 0;
-    CURL *easy = borrow_handle(e);
     struct curl_slist *fields = make_fields(e, request);
+    struct endpoint_connection c = borrow_connection(e, a);
     a->peer = &e->peer;
     a->unchecked = -1;
-    if (easy != NULL && fields != NULL) {
-        set_request(easy, request, fields);
-        status = perform(e, easy, a);
-    } else {
+    if (c.easy != NULL && fields != NULL) {
+        set_request(c.easy, request, fields);
+        status = perform(e, c.easy, a);
+    } else if (a->error[0] == '\0') {
         (void)snprintf(a->error, sizeof a->error, "out of memory");
     }
-    return_handle(e, easy, status != 0);
+    return_connection(e, c, status != 0);
     curl_slist_free_all(fields);
+    curl_slist_free_all(a->resolve);
     return status;
 }
 
 void endpoint_attempt_close_idle(struct endpoint *e)
 {
     while (e->idle_count > 0)
-        curl_easy_cleanup(e->idle[--e->idle_count]);
+        curl_easy_cleanup(e->idle[--e->idle_count].easy);
 }

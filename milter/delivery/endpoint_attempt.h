@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * One request to the ACME server and its answer, on libcurl. Each handle of libcurl has one connection, which
- * is kept for the next request after a whole answer, and never after anything else.
+ * One request to the ACME server and its answer, on libcurl, all of it by one deadline. libcurl's own look-up
+ * of names would outlive it, so that libcurl is given addresses. Each handle of libcurl has one connection,
+ * which is kept for the next request after a whole answer, and never after anything else.
  */
 #ifndef ENDPOINT_ATTEMPT_H
 #define ENDPOINT_ATTEMPT_H
@@ -15,9 +16,17 @@
 
 enum { ENDPOINT_IDLE_MAX = 64 /* handles that are kept */ };
 
+struct endpoint_connection {
+    void *easy; /* CURL */
+    struct deadline
+        end; /* when it is too old for another request: the host's address may be another by now */
+};
+
 struct endpoint {
     struct endpoint_url url;
     struct endpoint_peer peer;
+    endpoint_look_up *look_up;
+    void *look_up_context;
     int64_t timeout_ms;
     int64_t retry_for_ms;
     int64_t posts_max;
@@ -26,8 +35,8 @@ struct endpoint {
     char *ca_file;
     char *certificate_file;
     char *key_file;
-    pthread_mutex_t lock;          /* of what follows */
-    void *idle[ENDPOINT_IDLE_MAX]; /* CURL */
+    pthread_mutex_t lock; /* of what follows */
+    struct endpoint_connection idle[ENDPOINT_IDLE_MAX];
     size_t idle_count;
     int64_t posts; /* under way */
 };
@@ -39,6 +48,7 @@ struct endpoint_attempt {
     struct endpoint_http http;
     const struct endpoint_peer *peer; /* from here on set by endpoint_attempt_perform */
     int unchecked;                    /* a new connection's socket, -1 once its peer has been checked */
+    void *resolve;                    /* struct curl_slist, or NULL */
     bool is_peer_wrong;
     int64_t retry_after_ms;
     char error[ENDPOINT_ERROR_BYTES];

@@ -8,11 +8,13 @@
 
 #include "span.h"
 
-enum { ENDPOINT_URL_MAX_BYTES = 2000, ENDPOINT_SOCKET_MAX_BYTES = 107 };
+enum { ENDPOINT_URL_MAX_BYTES = 2000, ENDPOINT_SOCKET_MAX_BYTES = 107, ENDPOINT_HOST_MAX_BYTES = 253 };
 
 struct endpoint_url {
     char socket_path[ENDPOINT_SOCKET_MAX_BYTES + 1]; /* "" for https */
-    char url[ENDPOINT_URL_MAX_BYTES + 32];           /* as libcurl wants it */
+    char host[ENDPOINT_HOST_MAX_BYTES + 1];          /* of https, if it is a name and no address; else "" */
+    unsigned port;
+    char url[ENDPOINT_URL_MAX_BYTES + 32]; /* as libcurl wants it */
 };
 
 /* False with *why set. SOCKET is absolute and holds no colon; PATH may have a query, no fragment. */
