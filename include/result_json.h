@@ -48,7 +48,7 @@ struct result_envelope {
     char author[MAILBOX_MAX_BYTES + 1];
     char queue_id[64];
     char recipient[MAILBOX_MAX_BYTES + 1];
-    char sender[1024];
+    char sender[1024 + 1];
     char client_address[64];
     char verdict[16];
     char token[256];

@@ -14,7 +14,7 @@
 
 #include "session_report.h"
 
-enum { HELD_TEXT_MAX_BYTES = 1024, DNS_TEXT_MAX_BYTES = 256 * 1024, FIRST_RECIPIENTS_ROOM = 4 };
+enum { DNS_TEXT_MAX_BYTES = 256 * 1024, FIRST_RECIPIENTS_ROOM = 4 };
 
 enum session_event {
     EVENT_NONE = 0,
@@ -97,11 +97,12 @@ void session_free(struct session *s)
     free(s);
 }
 
-/* False: out of memory. */
+/* Whole: a text that was cut would pass for another. libmilter bounds what it hands over. False: out of
+ * memory. */
 static bool hold(char **held, const char *text)
 {
     free(*held);
-    *held = text != NULL ? strndup(text, HELD_TEXT_MAX_BYTES) : NULL;
+    *held = text != NULL ? strndup(text, strlen(text)) : NULL;
     return text == NULL || *held != NULL;
 }
 
@@ -169,7 +170,7 @@ static bool reserve_recipient(struct session *s)
 
 static void keep_recipient(struct session *s, const char *rcpt, const struct mailbox *mailbox)
 {
-    char *text = reserve_recipient(s) ? strndup(rcpt, HELD_TEXT_MAX_BYTES) : NULL;
+    char *text = reserve_recipient(s) ? strndup(rcpt, strlen(rcpt)) : NULL;
     if (text != NULL)
         s->recipients[s->recipient_count++] = (struct session_recipient){text, *mailbox};
     else
@@ -274,9 +275,9 @@ enum session_interest session_interest(const struct session *s)
 void session_describe(struct session *s, const char *queue_id, const char *tls_version)
 {
     if (queue_id != NULL)
-        (void)snprintf(s->queue_id, sizeof s->queue_id, "%s", queue_id);
+        (void)hold(&s->queue_id, queue_id);
     if (tls_version != NULL)
-        (void)snprintf(s->tls_version, sizeof s->tls_version, "%s", tls_version);
+        (void)hold(&s->tls_version, tls_version);
 }
 
 void session_header(struct session *s, struct span name, struct span value)
@@ -375,8 +376,8 @@ void session_reset(struct session *s)
     s->recipients = NULL;
     s->recipient_count = s->recipient_room = 0;
     s->has_other_recipients = false;
-    s->queue_id[0] = '\0';
-    s->tls_version[0] = '\0';
+    (void)hold(&s->queue_id, NULL);
+    (void)hold(&s->tls_version, NULL);
     if (s->is_counted) {
         s->runtime->replies_under_way--;
         metrics_add_in_flight(s->runtime->metrics, -1);

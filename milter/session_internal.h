@@ -7,8 +7,6 @@
 
 #include "session.h"
 
-enum { SESSION_QUEUE_ID_BYTES = 64, SESSION_TLS_BYTES = 32 };
-
 /* What one reply needs; other people's mail never has one. */
 struct session_reply {
     struct message *message;
@@ -78,8 +76,8 @@ struct session {
 
     struct runtime *runtime; /* of the mail under way; NULL between mails */
     char *mail_from;
-    char queue_id[SESSION_QUEUE_ID_BYTES];
-    char tls_version[SESSION_TLS_BYTES];
+    char *queue_id;
+    char *tls_version;
     struct session_recipient *recipients; /* owned: the challenge addresses */
     size_t recipient_count, recipient_room;
     bool has_other_recipients;

@@ -37,6 +37,23 @@ bool test_mode_read_file(const char *path, struct strbuf *out)
     return ok;
 }
 
+/* What programs that keep mails in files write before the header, and no MTA sends. */
+static struct span skip_file_marks(const char *path, struct span mail)
+{
+    const struct span mark = SPAN_LITERAL("\xef\xbb\xbf"), mailbox = SPAN_LITERAL("From ");
+    if (span_equal(span_slice(mail, 0, mark.len), mark)) {
+        complaint_print(path, "skipped the byte order mark that it begins with");
+        mail = span_slice(mail, mark.len, mail.len);
+    }
+    /* "From :" is a header field, of a form that is out of use. */
+    size_t end = span_find_byte(mail, 0, '\n');
+    struct span rest = span_trim(span_slice(mail, mailbox.len, end));
+    if (!span_equal(span_slice(mail, 0, mailbox.len), mailbox) || rest.len == 0 || rest.data[0] == ':')
+        return mail;
+    complaint_print(path, "skipped the line \"From ...\" of a mailbox file that it begins with");
+    return span_slice(mail, end + 1, mail.len);
+}
+
 /* Whether the lines of a file end in LF alone: as its first one does. */
 static bool has_bare_lines(struct span mail)
 {
@@ -168,9 +185,11 @@ static int judge_file(struct runtime *runtime, const struct test_mode_options *o
     if (s == NULL)
         code = EX_SOFTWARE;
     else if (test_mode_read_file(path, &raw))
-        code = to_crlf(strbuf_view(&raw), &mail)
-                   ? judge_mail(s, runtime, options, recipient, path, strbuf_view(&mail))
-                   : EX_SOFTWARE;
+        /* The evidence has no such marks: what stands there is the mail. */
+        code =
+            to_crlf(options->is_record ? strbuf_view(&raw) : skip_file_marks(path, strbuf_view(&raw)), &mail)
+                ? judge_mail(s, runtime, options, recipient, path, strbuf_view(&mail))
+                : EX_SOFTWARE;
     session_free(s);
     strbuf_clear(&raw);
     strbuf_clear(&mail);

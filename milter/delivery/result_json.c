@@ -274,12 +274,18 @@ static bool fill_assurance(json_t *object, const struct reply_record *record)
            put_bool(object, "fullHeaderCoverage", chosen != NULL && chosen->covers_full);
 }
 
+/* Whole or null: what was cut would pass for another address or queue id. */
+static bool put_whole(json_t *object, const char *name, const char *text)
+{
+    return put_text(object, name, text != NULL && strlen(text) <= TEXT_MAX_BYTES ? text : NULL);
+}
+
 static bool fill_smtp(json_t *object, const struct reply_record *record)
 {
     const struct reply_smtp *smtp = &record->smtp;
     return put_text(object, "clientAddress", smtp->client_address) &&
            put_text(object, "clientName", smtp->client_name) && put_text(object, "helo", smtp->helo) &&
-           put_text(object, "mailFrom", smtp->mail_from) && put_text(object, "queueId", smtp->queue_id) &&
+           put_whole(object, "mailFrom", smtp->mail_from) && put_whole(object, "queueId", smtp->queue_id) &&
            put_text(object, "tlsVersion", smtp->tls_version);
 }
 

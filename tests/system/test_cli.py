@@ -341,6 +341,34 @@ def test_envelope_options(conf, dns, message):
     assert (result["smtp"]["mailFrom"], result["smtp"]["clientAddress"]) == ("bounce@" + DOMAIN, "192.0.2.7")
 
 
+@pytest.mark.parametrize("length", [1000, 1100, 5000])
+def test_a_sender_is_told_whole_or_not_at_all(conf, dns, message, length):
+    sender = length * "a" + "@" + DOMAIN
+    code, (result,), _ = judge(conf(), dns(), "-s", f"<{sender}>", message())
+    assert (code, result["smtp"]["mailFrom"]) == (0, sender if length == 1000 else None)
+
+
+@pytest.mark.parametrize("before, told", [
+    (b"\xef\xbb\xbf", "byte order mark"),
+    (b"From - Mon Nov 30 22:00:00 2026\n", "mailbox"),
+    (b"From alice@example.com Mon Nov 30 22:00:00 2026\r\n", "mailbox"),
+    (b"\xef\xbb\xbfFrom - Mon Nov 30 22:00:00 2026\r\n", "mailbox"),
+])
+def test_what_mailbox_files_begin_with_is_skipped_and_told(conf, dns, message, before, told):
+    file = message()
+    newline = b"\n" if before.endswith(b"\n") and not before.endswith(b"\r\n") else b"\r\n"
+    file.write_bytes(before + file.read_bytes().replace(b"\r\n", newline))
+    code, (result,), stderr = judge(conf(), dns(), file)
+    assert (code, result["verdict"]) == (0, "pass") and f"{file}: skipped" in stderr and told in stderr
+
+
+def test_a_field_whose_name_has_a_blank_behind_it_is_no_mailbox_line(conf, dns, message):
+    file = message()
+    file.write_bytes(b"From : mallory@example.com\r\n" + file.read_bytes())
+    code, (result,), stderr = judge(conf(), dns(), file)
+    assert (code, result["verdict"]) == (1, "reject") and "skipped" not in stderr
+
+
 def test_long_options(conf, dns, message):
     done = milter.run("--test", "--config", conf(), "--dns-file", dns(), "--sender", AUTHOR, "--recipient", CA,
                       "--client-address", "2001:db8::1", message())
