@@ -69,9 +69,12 @@ static enum outcome to_a_label(const char *label, char a_label[static LABEL_MAX_
     int status = idn2_lookup_u8((const uint8_t *)label, &mapped, IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL);
     if (status == IDN2_OK)
         status = idn2_to_unicode_8z8z((const char *)mapped, &decoded, 0);
-    /* IDNA2008 without any mapping must find the same: that leaves out what only UTS #46 knows, as emoji. */
+    /*
+     * IDNA2008 without any mapping must find the same: that leaves out what only UTS #46 knows, as emoji. As
+     * for a registration, because a look-up does not apply the rules of context (RFC 5892 A.3 to A.9).
+     */
     if (status == IDN2_OK)
-        status = idn2_lookup_u8((const uint8_t *)decoded, &again, IDN2_NFC_INPUT | IDN2_NO_TR46);
+        status = idn2_register_u8((const uint8_t *)decoded, NULL, &again, 0);
     enum outcome outcome = status == IDN2_MALLOC ? OUTCOME_INTERNAL : OUTCOME_BROKEN_INPUT;
     if (status == IDN2_OK) {
         struct span result = span_from_string((const char *)mapped);
