@@ -54,6 +54,14 @@ enum metrics_timer {
     METRICS_TIMER_END,
 };
 
+/* What the process may run out of. */
+enum metrics_resource {
+    METRICS_RESOURCE_NONE = 0,
+    METRICS_RESOURCE_DESCRIPTORS,
+    METRICS_RESOURCE_THREADS,
+    METRICS_RESOURCE_END,
+};
+
 struct metrics;
 
 struct metrics *metrics_new(void); /* NULL: out of memory */
@@ -72,6 +80,9 @@ void metrics_add_in_flight(struct metrics *m, int change);
 /* Replies that are being received or judged, whatever configuration they began with. */
 int metrics_in_flight(const struct metrics *m);
 void metrics_set_capacity(struct metrics *m, int64_t replies); /* MaxConcurrentReplies */
+
+/* How many there are and how many there may be; INT64_MAX: any number. */
+void metrics_set_resource(struct metrics *m, enum metrics_resource resource, int64_t used, int64_t limit);
 
 /* Replaces the file whole: another name beside it, then rename. False with errno set. */
 bool metrics_write_file(const struct metrics *m, const char *path) MUST_CHECK;

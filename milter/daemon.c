@@ -19,6 +19,7 @@
 #include "milter_glue.h"
 #include "pid_file.h"
 #include "privileges.h"
+#include "resources.h"
 #include "runtime.h"
 #include "sandbox.h"
 #include "service_manager.h"
@@ -40,6 +41,7 @@ struct server {
     struct background background;
     struct pid_file pid_file;
     struct sandbox sandbox;
+    struct resources resources;
     struct runtime *runtime;
     struct runtime *replaced; /* a list: held until no mail under way holds them */
     struct metrics *metrics;
@@ -153,6 +155,7 @@ static void take_runtime(struct server *server, struct runtime *runtime)
 {
     log_set_level((enum log_level)runtime->settings->log_level);
     metrics_set_capacity(server->metrics, runtime->settings->max_concurrent_replies);
+    resources_compare(&server->resources, runtime->settings->max_concurrent_replies);
     server->has_metrics_failed = false;
     warn_of_test_settings(runtime->settings);
     warn_of_evidence(runtime->settings);
@@ -298,6 +301,7 @@ static void feed_watchdog(struct server *server)
 static int wait_for_signals(struct server *server)
 {
     while (!wants_stop && !server->has_failed) {
+        resources_watch(&server->resources, server->metrics);
         write_metrics(server, false);
         feed_watchdog(server);
         free_replaced(server);
@@ -394,6 +398,7 @@ static int start(struct server *server, bool stays_in_foreground)
     code = open_as_starter(server, stays_in_foreground);
     if (code != EX_OK)
         return code;
+    resources_open(&server->resources);
     if (!privileges_drop(&server->privileges, server->settings->core_dumps, why))
         return complain(EX_SOFTWARE, "UserID", why);
     if (!endpoint_start_library())

@@ -44,6 +44,8 @@ struct metrics {
     struct histogram timers[METRICS_TIMER_END];
     atomic_int in_flight;
     atomic_llong capacity;
+    atomic_llong used[METRICS_RESOURCE_END];
+    atomic_llong most[METRICS_RESOURCE_END];
 };
 
 static const struct name_table_row reload_names[] = {
@@ -161,6 +163,14 @@ void metrics_set_capacity(struct metrics *m, int64_t replies)
         m->capacity = replies;
 }
 
+void metrics_set_resource(struct metrics *m, enum metrics_resource resource, int64_t used, int64_t limit)
+{
+    if (m == NULL)
+        return;
+    m->used[resource] = used;
+    m->most[resource] = limit;
+}
+
 static void append_help(struct strbuf *out, const char *name, const char *help)
 {
     (void)strbuf_append_format(out, "# HELP %s %s\n", name, help);
@@ -169,7 +179,9 @@ static void append_help(struct strbuf *out, const char *name, const char *help)
 static void append_gauge(struct strbuf *out, const char *name, const char *help, long long value)
 {
     append_help(out, name, help);
-    (void)strbuf_append_format(out, "# TYPE %s gauge\n%s %lld\n", name, name, value);
+    (void)strbuf_append_format(out, "# TYPE %s gauge\n%s ", name, name);
+    (void)(value == INT64_MAX ? strbuf_append_string(out, "+Inf\n")
+                              : strbuf_append_format(out, "%lld\n", value));
 }
 
 static void append_counter(struct strbuf *out, const char *name, const char *help, unsigned long long value)
@@ -286,6 +298,13 @@ static void append_process(struct strbuf *out, const struct metrics *m)
                  m->started_at);
     append_gauge(out, "acme_milter_replies_in_flight", "Replies being received or judged.", m->in_flight);
     append_gauge(out, "acme_milter_replies_in_flight_limit", "MaxConcurrentReplies.", m->capacity);
+    append_gauge(out, "acme_milter_open_descriptors", "Open files and connections.",
+                 m->used[METRICS_RESOURCE_DESCRIPTORS]);
+    append_gauge(out, "acme_milter_open_descriptors_limit", "How many there may be.",
+                 m->most[METRICS_RESOURCE_DESCRIPTORS]);
+    append_gauge(out, "acme_milter_threads", "Threads of the process.", m->used[METRICS_RESOURCE_THREADS]);
+    append_gauge(out, "acme_milter_threads_limit", "How many there may be.",
+                 m->most[METRICS_RESOURCE_THREADS]);
     append_counter(out, "acme_milter_passed_through_total", "Mails for other addresses.",
                    m->events[METRICS_EVENT_PASSED_THROUGH]);
     append_family(out, "acme_milter_limits_total", "limit", "Replies that passed a limit.", limit_names,

@@ -13,7 +13,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-enum { USER_BUFFER_BYTES = 16384, FILES_MAX = 65536 };
+enum { USER_BUFFER_BYTES = 16384, FILES_ENOUGH = 65536 };
 
 static int refuse(int code, char *why, const char *name, const char *what)
 {
@@ -49,24 +49,26 @@ int privileges_find(const char *user_id, struct privileges *out, char why[static
     return EX_OK;
 }
 
-static void limit_files(void)
+/* Soft limits are for programs that cannot do with more. Root may raise the hard one, too. */
+static void raise_limits(void)
 {
-    struct rlimit files;
-    if (getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur >= FILES_MAX)
-        return;
-    if (files.rlim_max < FILES_MAX) {
-        const struct rlimit more = {FILES_MAX, FILES_MAX};
-        if (setrlimit(RLIMIT_NOFILE, &more) == 0)
-            return;
+    struct rlimit files, threads;
+    const struct rlimit enough = {FILES_ENOUGH, FILES_ENOUGH};
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0 &&
+        (files.rlim_max >= FILES_ENOUGH || setrlimit(RLIMIT_NOFILE, &enough) != 0)) {
+        files.rlim_cur = files.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &files);
     }
-    files.rlim_cur = files.rlim_max < FILES_MAX ? files.rlim_max : FILES_MAX;
-    (void)setrlimit(RLIMIT_NOFILE, &files);
+    if (getrlimit(RLIMIT_NPROC, &threads) == 0) {
+        threads.rlim_cur = threads.rlim_max;
+        (void)setrlimit(RLIMIT_NPROC, &threads);
+    }
 }
 
 void privileges_limit(const struct settings *s)
 {
     const struct rlimit none = {0, 0};
-    limit_files();
+    raise_limits();
     if (!s->core_dumps)
         (void)setrlimit(RLIMIT_CORE, &none);
 }

@@ -23,8 +23,7 @@ enum { PRIVILEGES_WHY_BYTES = 256 };
 int privileges_find(const char *user_id, struct privileges *out,
                     char why[static PRIVILEGES_WHY_BYTES]) MUST_CHECK;
 
-/* No core dumps unless CoreDumps says so; as many open files as the system lets us have, up to a limit of
- * ours. */
+/* No core dumps unless CoreDumps says so; as many open files and threads as the system lets us have. */
 void privileges_limit(const struct settings *s);
 
 /*
