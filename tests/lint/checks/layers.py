@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Includes follow the arrows of DESIGN: base <- core <- { auth, delivery } <- session <- the program; and never run in circles.
+"""Includes follow the arrows of DESIGN: base <- crypto, core <- { auth, delivery } <- session <- the program; and never run in circles.
 
 What a header belongs to is where the .c of its name is built (milter/Makefile.inc); one without a .c goes with the
 highest of what it includes.
@@ -9,11 +9,12 @@ import re
 
 MAY_USE = {
     "base": {"base"},
+    "crypto": {"base", "crypto"},
     "core": {"base", "core"},
-    "auth": {"base", "core", "auth"},
-    "delivery": {"base", "core", "delivery"},
-    "session": {"base", "core", "auth", "delivery", "session"},
-    "program": {"base", "core", "auth", "delivery", "session", "program"},
+    "auth": {"base", "crypto", "core", "auth"},
+    "delivery": {"base", "crypto", "core", "delivery"},
+    "session": {"base", "crypto", "core", "auth", "delivery", "session"},
+    "program": {"base", "crypto", "core", "auth", "delivery", "session", "program"},
 }
 ORDER = list(MAY_USE)
 
@@ -79,19 +80,21 @@ def check(tree):
 
 BROKEN = {
     "milter/Makefile.inc": "libbase_a_SOURCES = milter/base/low.c\nlibcore_a_SOURCES = milter/core/mid.c\n"
+                           "libcrypto_a_SOURCES = milter/crypto/cipher.c\n"
                            "libauth_a_SOURCES = \\\n\tmilter/auth/left.c\nlibdelivery_a_SOURCES = milter/delivery/right.c\n"
                            "libsession_a_SOURCES = milter/upper.c\nacme_milter_SOURCES = milter/top.c milter/top.h\n",
-    "include/low.h": "", "include/mid.h": '#include "low.h"\n', "include/left.h": '#include "mid.h"\n',
+    "include/low.h": "", "include/cipher.h": "", "include/mid.h": '#include "low.h"\n', "include/left.h": '#include "mid.h"\n',
     "include/right.h": '#include "mid.h"\n', "include/upper.h": '#include "left.h"\n#include "right.h"\n',
     "include/plain.h": '#include "left.h"\n',
     "milter/top.h": "", "milter/auth/local.h": "",
     "milter/base/low.c": '#include "low.h"\n#include "mid.h"\n',
     "milter/core/mid.c": '#include "low.h"\n#include "plain.h"\n#include <left.h>\n',
-    "milter/auth/left.c": '#include "right.h"\n#include "local.h"\n',
+    "milter/crypto/cipher.c": '#include "low.h"\n#include "mid.h"\n',
+    "milter/auth/left.c": '#include "right.h"\n#include "local.h"\n#include "cipher.h"\n',
     "milter/delivery/right.c": '\n#include "left.h"\n',
     "milter/upper.c": '#include "left.h"\n#include "top.h"\n',
     "milter/top.c": '#include "auth/local.h"\n#include "upper.h"\n',
     "include/round_a.h": '#include "low.h"\n#include "round_b.h"\n', "include/round_b.h": '#include "round_a.h"\n',
 }
-FOUND = ["milter/base/low.c:2", "milter/core/mid.c:2", "milter/auth/left.c:1", "milter/delivery/right.c:2",
+FOUND = ["milter/base/low.c:2", "milter/crypto/cipher.c:2", "milter/core/mid.c:2", "milter/auth/left.c:1", "milter/delivery/right.c:2",
          "milter/upper.c:2", "milter/top.c:1", "include/round_a.h:1", "include/round_b.h:1"]
