@@ -8,6 +8,7 @@
 #include "auth_facts.h"
 #include "message.h"
 #include "resolver.h"
+#include "weak_key_list.h"
 
 struct auth_dkim;       /* process-wide: the library */
 struct auth_dkim_check; /* one mail's signatures and the look-ups of their keys */
@@ -16,7 +17,8 @@ struct auth_dkim_rules {
     unsigned minimum_key_bits;
     unsigned max_signatures; /* 1..AUTH_SIGNATURES_MAX */
     int64_t clock_skew_seconds;
-    int64_t now; /* seconds since 1970: what t= and x= are held against */
+    int64_t now;                           /* seconds since 1970: what t= and x= are held against */
+    const struct weak_key_list *weak_keys; /* outlives the check; NULL: none */
 };
 
 struct auth_dkim *auth_dkim_new(void); /* NULL: the library does not start, or lacks SHA-256 or Ed25519 */

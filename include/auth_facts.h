@@ -74,6 +74,7 @@ struct auth_signature {
     bool is_bogus;        /* ... because its answer failed DNSSEC validation */
     bool is_expired;      /* x= past, or t= in the future, beyond ClockSkew */
     bool is_sha1;         /* rsa-sha1: RFC 8301 */
+    bool is_key_weak;     /* known to be weak: whoever likes can sign by it */
     bool is_key_short;    /* RSA below MinimumKeyBits */
     bool is_key_testing;  /* the key record says t=y */
     bool has_body_length; /* l= */

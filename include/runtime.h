@@ -30,6 +30,7 @@ struct runtime {
     struct resolver *resolver;
     struct resolver *host_resolver; /* of endpoints' hosts; NULL: no endpoint has one by name */
     struct auth_dkim *dkim;
+    struct weak_key_list *weak_keys; /* NULL: none */
     struct auth_dmarc *dmarc;
     struct endpoint
         *endpoints[SETTINGS_ENDPOINTS_MAX];  /* as settings->endpoints; NULL when nothing may be posted */

@@ -85,6 +85,7 @@ struct settings {
     int64_t dns_timeout_ms;
     int dmarc_discovery;
     int64_t minimum_key_bits;
+    char *weak_key_file;
     int64_t clock_skew_ms;
 
     int64_t max_message_size;

@@ -150,6 +150,20 @@ static bool open_libraries(struct runtime *r, struct strbuf *error)
     return has_crypto && r->dkim != NULL && r->dmarc != NULL;
 }
 
+static bool open_weak_keys(struct runtime *r, struct strbuf *error)
+{
+    const struct settings *s = r->settings;
+    if (s->weak_key_file == NULL)
+        return true;
+    struct strbuf why;
+    strbuf_init(&why, SETTINGS_LINE_MAX_BYTES);
+    r->weak_keys = weak_key_list_load(s->weak_key_file, &why);
+    if (r->weak_keys == NULL)
+        (void)strbuf_append_format(error, "%s: WeakKeyFile: %s", s->file, strbuf_string(&why));
+    strbuf_clear(&why);
+    return r->weak_keys != NULL;
+}
+
 static struct runtime *open_runtime(struct settings *settings, enum runtime_purpose purpose,
                                     const char *dns_file, struct metrics *metrics,
                                     const struct runtime *before, struct strbuf *error)
@@ -163,7 +177,7 @@ static struct runtime *open_runtime(struct settings *settings, enum runtime_purp
     r->settings = settings;
     r->metrics = metrics;
     r->references = 1;
-    if (open_libraries(r, error) && open_resolver(r, dns_file, error) &&
+    if (open_libraries(r, error) && open_weak_keys(r, error) && open_resolver(r, dns_file, error) &&
         (purpose == RUNTIME_PURPOSE_JUDGE || (open_host_resolver(r, error) && open_endpoints(r, error) &&
                                               open_evidence(r, purpose, before, error))))
         return r;
@@ -205,6 +219,7 @@ void runtime_unref(struct runtime *r)
     resolver_free(r->resolver);
     auth_dmarc_free(r->dmarc);
     auth_dkim_free(r->dkim);
+    weak_key_list_free(r->weak_keys);
     settings_unref(r->settings);
     free(r);
 }

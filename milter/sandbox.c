@@ -55,6 +55,7 @@ static size_t list_wanted(const struct settings *s, struct wanted out[static WAN
         {"EndpointCAFile", s->endpoint_ca_file, SANDBOX_USE_READ, false},
         {"EndpointCertificateFile", s->endpoint_certificate_file, SANDBOX_USE_READ, false},
         {"EndpointKeyFile", s->endpoint_key_file, SANDBOX_USE_READ, false},
+        {"WeakKeyFile", s->weak_key_file, SANDBOX_USE_READ, false},
         {"TrustAnchorFile", s->trust_anchor_file, SANDBOX_USE_READ, false},
         {"EvidenceKeyFile", s->evidence_key_file, SANDBOX_USE_READ, false},
         {"TestDNSData", s->test_dns_data, SANDBOX_USE_READ, false},

@@ -98,6 +98,7 @@ void session_judge_start_lookups(struct session *s)
         .max_signatures = (unsigned)settings->max_signatures,
         .clock_skew_seconds = settings->clock_skew_ms / 1000,
         .now = r->received_at,
+        .weak_keys = s->runtime->weak_keys,
     };
     r->dns_deadline = deadline_in(settings->dns_timeout_ms);
     r->dkim_check =

@@ -318,6 +318,7 @@ static void free_texts(struct settings *s)
         s->endpoint_key_file,
         s->authserv_id,
         s->trust_anchor_file,
+        s->weak_key_file,
         s->evidence_key_file,
         s->evidence_directory,
         s->evidence_log,

@@ -267,6 +267,14 @@ static void note_policy(struct auth_signature *s)
         conclude(s, AUTH_RESULT_POLICY, "only a part of the body is signed");
 }
 
+/* NULL, or why whoever likes may have signed. Nothing is verified then, so that nothing can be relied on. */
+static const char *weakness_of(const struct auth_dkim_check *check, const struct key_facts *key)
+{
+    if (key->weakness == NULL && weak_key_list_has(check->rules.weak_keys, key->digest))
+        return "weak key: it is listed in WeakKeyFile";
+    return key->weakness;
+}
+
 static enum outcome verify(const struct auth_dkim_check *check, const struct candidate *c,
                            const struct resolver_answer *answer, struct auth_signature *s)
 {
@@ -280,9 +288,11 @@ static enum outcome verify(const struct auth_dkim_check *check, const struct can
     bool is_rsa = c->tags.algorithm == SIGNATURE_ALGORITHM_RSA_SHA256;
     bool is_invalid = is_rsa && key.bits < VALID_RSA_BITS;
     s->is_key_short = key.bits > 0 && is_rsa && (is_invalid || key.bits < check->rules.minimum_key_bits);
-    if (outcome == OUTCOME_OK && is_invalid) {
+    const char *weakness = outcome == OUTCOME_OK ? weakness_of(check, &key.facts) : NULL;
+    s->is_key_weak = weakness != NULL;
+    if (outcome == OUTCOME_OK && (weakness != NULL || is_invalid)) {
         outcome = OUTCOME_BROKEN_INPUT;
-        why = "an RSA key of fewer than 1024 bits";
+        why = weakness != NULL ? weakness : "an RSA key of fewer than 1024 bits";
     }
     if (outcome == OUTCOME_OK && key.forbids_subdomains && c->tags.is_identity_below) {
         outcome = OUTCOME_BROKEN_INPUT;

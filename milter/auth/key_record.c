@@ -65,34 +65,45 @@ static bool compact(struct span value, struct strbuf *out)
     return out->error == STRBUF_ERROR_NONE;
 }
 
-/* NULL, or what is wrong with the key; *bits its size. */
-static const char *judge_rsa(struct span der, unsigned *bits)
+static enum outcome judge_rsa(struct span der, struct key_record *out, const char **why)
 {
     struct key_size size;
+    *why = "malformed key";
     if (!key_size_read_rsa(der, &size))
-        return "malformed key";
-    *bits = size.modulus_bits;
-    return size.exponent_bits > KEY_SIZE_EXPONENT_BITS_MAX ? "the key's exponent is too large" : NULL;
+        return OUTCOME_BROKEN_INPUT;
+    out->bits = size.modulus_bits;
+    *why = "the key's exponent is too large";
+    if (size.exponent_bits > KEY_SIZE_EXPONENT_BITS_MAX)
+        return OUTCOME_BROKEN_INPUT;
+    *why = NULL;
+    return key_cache_judge_rsa(der, size.modulus, size.exponent, &out->facts) ? OUTCOME_OK : OUTCOME_INTERNAL;
 }
 
-static enum outcome judge_key(struct span key, bool is_ed25519, unsigned *bits, const char **why)
+/* A weak point is no key: what verifies with it is signed by nobody. */
+static enum outcome judge_ed25519(struct span key, struct key_record *out, const char **why)
 {
-    struct strbuf der;
     *why = "malformed key";
-    strbuf_init(&der, KEY_MAX_BYTES);
-    if (base64_decode(key, BASE64_ALPHABET_STANDARD, &der) == OUTCOME_OK) {
-        if (!is_ed25519)
-            *why = judge_rsa(strbuf_view(&der), bits);
-        else if (der.len == ED25519_BYTES)
-            *why = NULL;
-    }
-    if (*why == NULL && is_ed25519)
-        *bits = ED25519_BITS;
-    bool is_out_of_memory = der.error == STRBUF_ERROR_MEMORY;
-    strbuf_clear(&der);
-    if (is_out_of_memory)
+    if (key.len != ED25519_BYTES)
+        return OUTCOME_BROKEN_INPUT;
+    out->bits = ED25519_BITS;
+    if (!key_cache_judge_ed25519(key, &out->facts))
         return OUTCOME_INTERNAL;
+    *why = out->facts.weakness;
     return *why == NULL ? OUTCOME_OK : OUTCOME_BROKEN_INPUT;
+}
+
+static enum outcome judge_key(struct span key, bool is_ed25519, struct key_record *out, const char **why)
+{
+    struct strbuf bytes;
+    *why = "malformed key";
+    strbuf_init(&bytes, KEY_MAX_BYTES);
+    enum outcome outcome = base64_decode(key, BASE64_ALPHABET_STANDARD, &bytes);
+    if (outcome == OUTCOME_OK)
+        outcome = (is_ed25519 ? judge_ed25519 : judge_rsa)(strbuf_view(&bytes), out, why);
+    else if (bytes.error != STRBUF_ERROR_MEMORY)
+        outcome = OUTCOME_BROKEN_INPUT;
+    strbuf_clear(&bytes);
+    return outcome;
 }
 
 static enum outcome read_key(const struct tag_list *list, bool is_ed25519, struct key_record *out,
@@ -107,7 +118,7 @@ static enum outcome read_key(const struct tag_list *list, bool is_ed25519, struc
     strbuf_init(&key, KEY_MAX_BYTES);
     *why = "the key is too large";
     if (compact(value, &key))
-        outcome = judge_key(strbuf_view(&key), is_ed25519, &out->bits, why);
+        outcome = judge_key(strbuf_view(&key), is_ed25519, out, why);
     else if (key.error == STRBUF_ERROR_MEMORY)
         outcome = OUTCOME_INTERNAL;
     const char *kind = is_ed25519 ? "k=ed25519; p=" : "k=rsa; p=";

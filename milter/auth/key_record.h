@@ -5,6 +5,7 @@
 #ifndef KEY_RECORD_H
 #define KEY_RECORD_H
 
+#include "key_cache.h"
 #include "outcome.h"
 #include "resolver.h"
 #include "signature_tags.h"
@@ -15,6 +16,7 @@ struct key_record {
     bool is_testing;                          /* t=y */
     bool forbids_subdomains;                  /* t=s */
     unsigned bits;                            /* of the modulus; Ed25519: 256; 0: unknown */
+    struct key_facts facts;                   /* of a key that can verify */
     char text[KEY_RECORD_TEXT_MAX_BYTES + 1]; /* "k=...; p=..." and nothing else: for libopendkim */
 };
 

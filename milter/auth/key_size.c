@@ -75,5 +75,7 @@ bool key_size_read_rsa(struct span der, struct key_size *out)
         return false;
     out->modulus_bits = integer_bits(modulus);
     out->exponent_bits = integer_bits(exponent);
-    return out->modulus_bits > 0 && out->exponent_bits > 1;
+    out->modulus = modulus;
+    out->exponent = exponent;
+    return out->modulus_bits > 0 && out->exponent_bits > 0;
 }

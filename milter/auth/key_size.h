@@ -12,6 +12,7 @@ enum { KEY_SIZE_EXPONENT_BITS_MAX = 32 }; /* RFC 6376 section 8.13: a large one 
 struct key_size {
     unsigned modulus_bits;
     unsigned exponent_bits;
+    struct span modulus, exponent; /* in der */
 };
 
 /* der: a SubjectPublicKeyInfo (RFC 5280) that holds an RSA key, and nothing behind it. False: it is none.

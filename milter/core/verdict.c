@@ -70,7 +70,7 @@ static bool is_rsa(const struct auth_signature *s)
  */
 static bool has_own_fault(const struct auth_signature *s)
 {
-    return s->is_key_unknown || s->is_expired || s->is_sha1 || s->is_key_short;
+    return s->is_key_unknown || s->is_expired || s->is_sha1 || s->is_key_weak || s->is_key_short;
 }
 
 static bool is_failed(const struct auth_signature *s)
@@ -86,6 +86,11 @@ static bool is_expired(const struct auth_signature *s)
 static bool is_sha1(const struct auth_signature *s)
 {
     return s->is_sha1;
+}
+
+static bool is_key_weak(const struct auth_signature *s)
+{
+    return s->is_key_weak;
 }
 
 static bool is_key_short(const struct auth_signature *s)
@@ -147,6 +152,7 @@ static const struct signature_rule signature_rules[] = {
     {FINDING_DKIM_FAIL, is_failed, own_detail},
     {FINDING_DKIM_EXPIRED, is_expired, own_detail},
     {FINDING_DKIM_ALGORITHM, is_sha1, own_detail},
+    {FINDING_DKIM_KEY_WEAK, is_key_weak, own_detail},
     {FINDING_DKIM_KEY_SHORT, is_key_short, key_size},
     {FINDING_DKIM_KEY_1024, is_key_1024, key_size},
     {FINDING_DKIM_KEY_TESTING, is_key_testing, key_name},

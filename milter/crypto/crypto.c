@@ -1,20 +1,19 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "crypto.h"
 
-#include <errno.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <openssl/asn1.h>
-#include <openssl/bio.h>
 #include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
+
+#include "key_cache.h"
+#include "weak_key.h"
 
 enum { RSA_SIGNATURE_BYTES = 256 };
 
@@ -166,11 +165,28 @@ bool crypto_sign(const struct crypto_signing_key *key, struct span text,
     return ok;
 }
 
+/* A weak key would verify what anybody signed. */
+static bool check_public(EVP_PKEY *key, const char *path, char *error, size_t error_size)
+{
+    uint8_t bytes[CRYPTO_ED25519_KEY_BYTES];
+    size_t len = sizeof bytes;
+    const char *why = "out of memory";
+    if (EVP_PKEY_get_raw_public_key(key, bytes, &len) == 1 &&
+        weak_key_check_ed25519(bytes, &why) == OUTCOME_OK)
+        return true;
+    (void)snprintf(error, error_size, "%s: %s", path, why);
+    return false;
+}
+
 struct crypto_verifying_key *crypto_verifying_key_load(const char *path, char *error, size_t error_size)
 {
     EVP_PKEY *loaded = load_key(path, read_public, "a public key in PEM", error, error_size);
     if (loaded == NULL)
         return NULL;
+    if (!check_public(loaded, path, error, error_size)) {
+        EVP_PKEY_free(loaded);
+        return NULL;
+    }
     struct crypto_verifying_key *key = calloc(1, sizeof *key);
     if (key == NULL) {
         (void)snprintf(error, error_size, "%s: out of memory", path);
@@ -246,93 +262,7 @@ static bool can_sign_ed25519(void)
 
 bool crypto_start(void)
 {
-    return can_verify_rsa() && can_sign_ed25519();
-}
-
-enum { KEPT_KEYS = 256, KEPT_KEY_MAX_BYTES = 1200 }; /* of RSA with 8192 bits; longer ones are not kept */
-
-struct kept_key {
-    EVP_PKEY *key; /* owned; NULL: the slot is free */
-    size_t len;
-    unsigned char bytes[KEPT_KEY_MAX_BYTES];
-};
-
-/* Each key has one slot that it may share with others: the later one takes it. */
-static struct {
-    pthread_mutex_t lock;
-    struct kept_key *slots[KEPT_KEYS];
-} kept = {.lock = PTHREAD_MUTEX_INITIALIZER};
-
-/* FNV-1a. */
-static struct kept_key **slot_of(const unsigned char *bytes, size_t len)
-{
-    uint32_t hash = 2166136261u;
-    for (size_t i = 0; i < len; i++)
-        hash = (hash ^ bytes[i]) * 16777619u;
-    return &kept.slots[hash % KEPT_KEYS];
-}
-
-/* A reference of the caller's own; NULL if the key is not kept. */
-static EVP_PKEY *find_kept(const unsigned char *bytes, size_t len)
-{
-    EVP_PKEY *key = NULL;
-    struct kept_key **slot = slot_of(bytes, len);
-    (void)pthread_mutex_lock(&kept.lock);
-    if (*slot != NULL && (*slot)->len == len && memcmp((*slot)->bytes, bytes, len) == 0 &&
-        EVP_PKEY_up_ref((*slot)->key) == 1)
-        key = (*slot)->key;
-    (void)pthread_mutex_unlock(&kept.lock);
-    return key;
-}
-
-static void keep(const unsigned char *bytes, size_t len, EVP_PKEY *key)
-{
-    struct kept_key *kept_key = malloc(sizeof *kept_key);
-    struct kept_key **slot = slot_of(bytes, len);
-    if (kept_key == NULL || EVP_PKEY_up_ref(key) != 1) {
-        free(kept_key);
-        return;
-    }
-    kept_key->key = key;
-    kept_key->len = len;
-    memcpy(kept_key->bytes, bytes, len);
-    (void)pthread_mutex_lock(&kept.lock);
-    struct kept_key *old = *slot;
-    *slot = kept_key;
-    (void)pthread_mutex_unlock(&kept.lock);
-    if (old != NULL)
-        EVP_PKEY_free(old->key);
-    free(old);
-}
-
-/*
- * libopendkim decodes the signer's key anew for each signature, by d2i_PUBKEY_bio, and OpenSSL 3.0 takes
- * longer over that than the rest of a reply costs. The linker gives libraries the program's own function of
- * that name: this one, which does the same, and gives the same key for the same bytes without decoding them
- * again. What is verified and by whom stays as it was; where a library does not come here, only time is lost.
- */
-EVP_PKEY *crypto_decode_key(BIO *bio, EVP_PKEY **out) __asm__("d2i_PUBKEY_bio")
-    __attribute__((visibility("default")));
-
-EVP_PKEY *crypto_decode_key(BIO *bio, EVP_PKEY **out)
-{
-    unsigned char bytes[KEPT_KEY_MAX_BYTES];
-    char *pending = NULL;
-    long len = BIO_method_type(bio) == BIO_TYPE_MEM ? BIO_get_mem_data(bio, &pending) : 0;
-    if (out != NULL || len <= 0 || len > KEPT_KEY_MAX_BYTES)
-        return ASN1_d2i_bio_of(EVP_PKEY, EVP_PKEY_new, d2i_PUBKEY, bio, out);
-    memcpy(bytes, pending, (size_t)len);
-    const unsigned char *end = bytes + len;
-    EVP_PKEY *key = find_kept(bytes, (size_t)len);
-    if (key == NULL) {
-        end = bytes;
-        key = d2i_PUBKEY(NULL, &end, len);
-        if (key != NULL && end == bytes + len)
-            keep(bytes, (size_t)len, key);
-    }
-    if (key != NULL)
-        (void)BIO_read(bio, bytes, (int)(end - bytes)); /* of memory: cannot fail */
-    return key;
+    return can_verify_rsa() && can_sign_ed25519() && key_cache_start();
 }
 
 const char *crypto_library_text(void)

@@ -29,6 +29,12 @@ enum { PATH_BYTES = 4096, ERROR_BYTES = 256 };
     "MCowBQYDK2VuAyEALH1qIjD51vLmA9yX4xGMVnCh4bqeNUiIWFALq2SBpyE=\n"                                         \
     "-----END PUBLIC KEY-----\n"
 
+/* All zeros: a placeholder, and a point of order 4. */
+#define ZERO_PUBLIC_KEY                                                                                      \
+    "-----BEGIN PUBLIC KEY-----\n"                                                                           \
+    "MCowBQYDK2VwAyEAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n"                                         \
+    "-----END PUBLIC KEY-----\n"
+
 static const struct {
     const char *name;
     const char *text;
@@ -229,6 +235,8 @@ static void test_verification(void)
            "a private key: %s", error);
     tap_ok(load_public(X25519_PUBLIC_KEY, error) == NULL && strstr(error, "not an Ed25519 key") != NULL,
            "another kind of key: %s", error);
+    tap_ok(load_public(ZERO_PUBLIC_KEY, error) == NULL && strstr(error, "weak key") != NULL,
+           "a key that anybody can sign for: %s", error);
     tap_ok(crypto_verifying_key_load("/nonexistent/key.pem", error, sizeof error) == NULL, "absent file: %s",
            error);
 }

@@ -79,6 +79,12 @@ static const struct row rows[] = {
      "malformed key", 0, ""},
     {"Ed25519 of 33 bytes", TEXT("v=DKIM1; k=ed25519; p=11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURoA"), E,
      "malformed key", 0, ""},
+    {"Ed25519, all zeros", TEXT("v=DKIM1; k=ed25519; p=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="), E,
+     "weak key: the Ed25519 key is a point of small order", 256, ""},
+    {"Ed25519, all ones", TEXT("v=DKIM1; k=ed25519; p=//////////////////////////////////////////8="), E,
+     "weak key: the Ed25519 key is not in canonical form", 256, ""},
+    {"Ed25519, y = 2", TEXT("v=DKIM1; k=ed25519; p=AgAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="), E,
+     "weak key: the Ed25519 key is not a point of the curve", 256, ""},
     {"p= of more than 4096 bytes",
      TEXT("v=DKIM1; p=" RSA RSA RSA RSA RSA RSA RSA RSA RSA RSA RSA RSA RSA RSA RSA RSA RSA RSA RSA RSA RSA),
      R, "the key is too large", 0, ""},
@@ -158,8 +164,8 @@ static void test_sizes(void)
          TEXT("\x30\x84\x00\x00\x00\x1c" ALGORITHM "\x03\x0b\x00\x30\x08\x02\x03\x01\x00\x01\x02\x01\x03"), 0,
          0},
         {"no end", TEXT("\x30\x80" ALGORITHM "\x03\x0b\x00\x30\x08\x02\x03\x01\x00\x01\x02\x01\x03"), 0, 0},
-        {"exponent 1", TEXT("\x30\x1c" ALGORITHM "\x03\x0b\x00\x30\x08\x02\x03\x01\x00\x01\x02\x01\x01"), 0,
-         0},
+        {"exponent 1", TEXT("\x30\x1c" ALGORITHM "\x03\x0b\x00\x30\x08\x02\x03\x01\x00\x01\x02\x01\x01"), 17,
+         1},
         {"exponent 0", TEXT("\x30\x1c" ALGORITHM "\x03\x0b\x00\x30\x08\x02\x03\x01\x00\x01\x02\x01\x00"), 0,
          0},
         {"modulus 0", TEXT("\x30\x1a" ALGORITHM "\x03\x09\x00\x30\x06\x02\x01\x00\x02\x01\x03"), 0, 0},
@@ -186,7 +192,7 @@ static void test_sizes(void)
         {"empty", TEXT(""), 0, 0},
     };
     for (size_t i = 0; i < ROWS(sizes); i++) {
-        struct key_size size = {0, 0};
+        struct key_size size = {.modulus_bits = 0};
         bool is_read = key_size_read_rsa(sizes[i].der, &size);
         tap_ok(is_read == (sizes[i].modulus != 0), "%s: is a key", sizes[i].name);
         if (is_read && tap_is_int(size.modulus_bits, sizes[i].modulus, sizes[i].name))

@@ -100,6 +100,12 @@ static void set_short(struct auth_signature *s)
     s->key_bits = 512;
 }
 
+static void set_weak(struct auth_signature *s)
+{
+    s->is_verified = false;
+    s->is_key_weak = true;
+}
+
 static void set_1024(struct auth_signature *s)
 {
     s->key_bits = 1024;
@@ -173,6 +179,7 @@ static const struct {
     {"a bogus key is temporary", set_bogus, POLICY_STRICT, TEMP(DNSSEC_BOGUS)},
     {"expired", set_expired, POLICY_INTEROP, NO(DKIM_EXPIRED)},
     {"rsa-sha1", set_sha1, POLICY_INTEROP, NO(DKIM_ALGORITHM)},
+    {"a weak key", set_weak, POLICY_INTEROP, NO(DKIM_KEY_WEAK)},
     {"a short key", set_short, POLICY_INTEROP, NO(DKIM_KEY_SHORT)},
     {"1024 bits are a note", set_1024, POLICY_RFC8823, PASS},
     {"1024 bits, strict", set_1024, POLICY_STRICT, NO(DKIM_KEY_1024)},

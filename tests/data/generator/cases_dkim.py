@@ -7,6 +7,7 @@ from .signing import FULL, NOW, TWELVE, Signature, key_record
 
 ESP = {"d": "esp.example", "s": "e1", "key": "rsa2048b"}
 KEY = "s1._domainkey.example.com"
+EVEN_EXPONENT = key_record("rsa2048").replace("IDAQAB", "IDAQAA")
 DMARC = txt("_dmarc.example.com", "v=DMARC1; p=reject")
 FAIL = {"dkim": {"result": "fail", "domain": "example.com"}, "dmarc": {"result": "fail"}}
 
@@ -103,6 +104,12 @@ case("R25-canonicalisation-simple-odd-blanks",
 case("R25-canonicalisation-mixed", reply(), "R-25", "c=simple/relaxed", sign=[Signature(c="simple/relaxed")])
 case("A44-rsa-sha1", reply(), "A44 dkim-algorithm", "RFC 8301", reason="dkim-algorithm",
      sign=[Signature(a="rsa-sha1")])
+case("A44-key-weak", reply(), "A44 dkim-key-weak", "An RSA key that nobody made: its exponent is even",
+     reason="dkim-key-weak", findings=["dmarc-fail"], sign=[Signature(key="rsa2048", record=EVEN_EXPONENT)])
+case("A44-key-weak-and-good", reply(), "A44 A09 dkim-key-weak", "One signature by another key is enough",
+     sign=[Signature(key="rsa2048", s="weak", record=EVEN_EXPONENT), Signature()], result={"dkim": {"selector": "s1"}})
+case("A45-ed25519-zero", reply(), "A45 dkim-fail", "A placeholder of zeros is a point of order 4", reason="dkim-fail",
+     sign=[Signature(key="ed25519", record="v=DKIM1; k=ed25519; p=" + "A" * 43 + "=")])
 case("A44-rsa-512", reply(), "A44 dkim-key-short", "RFC 8301", reason="dkim-key-short",
      sign=[Signature(key="rsa512")])
 case("A44-rsa-1023", reply(), "A44 dkim-key-short", "One bit short", reason="dkim-key-short",

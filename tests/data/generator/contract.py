@@ -28,6 +28,7 @@ FINDINGS = [
     ("dkim-fail", "rrr", 550, "5.7.20"),
     ("dkim-expired", "rrr", 550, "5.7.21"),
     ("dkim-algorithm", "rrr", 550, "5.7.21"),
+    ("dkim-key-weak", "rrr", 550, "5.7.21"),
     ("dkim-key-short", "rrr", 550, "5.7.21"),
     ("dkim-key-1024", "nnr", 550, "5.7.21"),
     ("dkim-key-testing", "rrr", 550, "5.7.21"),
