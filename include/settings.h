@@ -54,6 +54,7 @@ struct settings {
     char *socket_group; /* NULL: none; so for every optional text */
     char *user_id;
     char *pid_file;
+    bool require_safe_files;
     bool sandbox;
     bool core_dumps;
 

@@ -23,6 +23,7 @@
 #include "runtime.h"
 #include "sandbox.h"
 #include "service_manager.h"
+#include "settings_files.h"
 
 enum {
     DRAIN_MS = 30000,
@@ -134,6 +135,31 @@ static void reopen_evidence_log(const struct runtime *runtime)
     log_chain(runtime);
 }
 
+static void warn_of_file(const char *fault, void *context)
+{
+    (void)context;
+    log_write_event(LOG_LEVEL_WARNING, "unsafe-file", (const char *[]){"error", fault, NULL});
+}
+
+static void keep_first_fault(const char *fault, void *error)
+{
+    struct strbuf *text = error;
+    if (text->len == 0)
+        (void)strbuf_append_string(text, fault);
+}
+
+/* False with error. */
+static bool check_files(const struct settings *s, const struct privileges *p, struct strbuf *error)
+{
+    size_t faults = settings_files_judge(s, p->user, p->group,
+                                         s->require_safe_files ? keep_first_fault : warn_of_file, error);
+    if (faults == 0 || !s->require_safe_files)
+        return true;
+    if (faults > 1)
+        (void)strbuf_append_format(error, " (and %zu more: acme-milter -n tells all)", faults - 1);
+    return false;
+}
+
 /* before: the one in force, or NULL. NULL with error. */
 static struct runtime *make_runtime(struct server *server, struct settings *settings,
                                     const struct runtime *before, struct strbuf *error)
@@ -143,6 +169,10 @@ static struct runtime *make_runtime(struct server *server, struct settings *sett
         return NULL;
     if (!sandbox_reaches(&server->sandbox, settings, why)) {
         (void)strbuf_append_string(error, why);
+        settings_unref(settings);
+        return NULL;
+    }
+    if (!check_files(settings, &server->privileges, error)) {
         settings_unref(settings);
         return NULL;
     }

@@ -14,9 +14,11 @@
 #include "milter_glue.h"
 #include "mta_check.h"
 #include "org_domain.h"
+#include "privileges.h"
 #include "probe.h"
 #include "replay.h"
 #include "result_json.h"
+#include "settings_files.h"
 #include "test_mode.h"
 #include "verify_log.h"
 
@@ -259,6 +261,22 @@ static int print_version(void)
     return ok && fflush(stdout) == 0 ? EX_OK : EX_SOFTWARE;
 }
 
+static void print_fault(const char *fault, void *context)
+{
+    (void)context;
+    complaint_print_text("", fault);
+}
+
+/* For UserID, if it is known here. False: a start would be refused. */
+static bool check_files(const struct settings *s)
+{
+    char why[PRIVILEGES_WHY_BYTES];
+    struct privileges p;
+    int code = privileges_find(s->user_id, &p, why);
+    (void)code; /* what is wrong with UserID only a start needs to say */
+    return settings_files_judge(s, p.user, p.group, print_fault, NULL) == 0 || !s->require_safe_files;
+}
+
 static int check_config(struct settings *settings)
 {
     struct strbuf text;
@@ -270,8 +288,9 @@ static int check_config(struct settings *settings)
     mta_check_append_hints(settings, MTA_CHECK_POSTFIX_FOLDER, MTA_CHECK_SENDMAIL_FILE, &text);
     complaint_print_text("", strbuf_string(&text));
     strbuf_clear(&text);
+    int code = check_files(settings) ? EX_OK : EX_CONFIG;
     settings_unref(settings);
-    return ok ? EX_OK : EX_SOFTWARE;
+    return ok ? code : EX_SOFTWARE;
 }
 
 static int run_configured(const struct call *call, char *const *files, int count, char *const *environment)

@@ -32,8 +32,12 @@ int privileges_find(const char *user_id, struct privileges *out, char why[static
 {
     char buffer[USER_BUFFER_BYTES];
     struct passwd entry, *found = NULL;
-    *out = (struct privileges){.is_root = geteuid() == 0, .name = user_id};
+    *out = (struct privileges){geteuid() == 0, geteuid(), getegid(), user_id};
     int error = getpwnam_r(user_id, &entry, buffer, sizeof buffer, &found);
+    if (found != NULL) {
+        out->user = found->pw_uid;
+        out->group = found->pw_gid;
+    }
     if (found != NULL && found->pw_uid == 0)
         return refuse(EX_CONFIG, why, user_id, "the milter does not run as root");
     if (out->is_root && found == NULL)
@@ -42,10 +46,6 @@ int privileges_find(const char *user_id, struct privileges *out, char why[static
     if (!out->is_root && has_root())
         return refuse(EX_SOFTWARE, why, user_id,
                       "root is the real or the saved user: start it as root or without root");
-    if (out->is_root) {
-        out->user = found->pw_uid;
-        out->group = found->pw_gid;
-    }
     return EX_OK;
 }
 

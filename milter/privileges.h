@@ -12,14 +12,15 @@
 
 struct privileges {
     bool is_root; /* started by root: user and group are whom to become */
-    uid_t user;
+    uid_t user;   /* UserID's, or where there is no such user the caller's own */
     gid_t group;
     const char *name; /* borrowed */
 };
 
 enum { PRIVILEGES_WHY_BYTES = 256 };
 
-/* Looks UserID up. EX_OK, or another exit code and a reason. */
+/* Looks UserID up. EX_OK, or another exit code and a reason why the milter may not start; user and group are
+ * set in either case. */
 int privileges_find(const char *user_id, struct privileges *out,
                     char why[static PRIVILEGES_WHY_BYTES]) MUST_CHECK;
 

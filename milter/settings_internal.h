@@ -17,6 +17,13 @@ typedef bool settings_reader(const struct settings_option *o, struct settings *s
 /* Appends "Keyword value" lines, none if there is nothing to say. */
 typedef bool settings_printer(const struct settings_option *o, const struct settings *s, struct strbuf *out);
 
+/* What RequireSafeFiles holds against the file that an option names; 0: it names none, or one of the milter's
+ * own. */
+enum settings_file_kind {
+    SETTINGS_FILE_SECRET = 1, /* others must not read it, nor write it */
+    SETTINGS_FILE_TRUSTED,    /* others must not write it */
+};
+
 struct settings_option {
     const char *keyword;
     const char *default_value; /* NULL: none */
@@ -28,6 +35,7 @@ struct settings_option {
     const struct name_table_row *words;
     bool is_repeatable;
     bool is_judgement; /* a verdict depends on it */
+    enum settings_file_kind file_kind;
 };
 
 /* Ends with a row whose keyword is NULL. */

@@ -6,6 +6,7 @@ import grp
 import os
 import pwd
 import resource
+import shutil
 import signal
 import socket
 import stat
@@ -111,7 +112,7 @@ def start_with_key(running, folder, *settings):
     server = running(*settings)
     away = folder.sub(f"away-{server.folder.name}", milter.USER) / "key.pem"
     subprocess.run(["openssl", "genpkey", "-algorithm", "ed25519", "-out", str(away)], check=True)
-    away.chmod(0o644)
+    shutil.chown(away, milter.USER)
     return server, away
 
 
@@ -122,7 +123,8 @@ def test_files_outside_are_out_of_reach(running, folder):
     assert f"EvidenceKeyFile: {key} lies outside of what the sandbox allows" in server.log_lines()[-1]
     inside = server.folder / "key.pem"  # beside the configuration
     inside.write_bytes(key.read_bytes())
-    inside.chmod(0o644)
+    inside.chmod(0o600)
+    shutil.chown(inside, milter.USER)
     server.set("EvidenceKeyFile", inside)
     assert server.reload_and_wait()
 

@@ -2,6 +2,7 @@
 """The POST over real TLS, an endpoint that hangs beside one that does not, and answers that are lost."""
 import contextlib
 import json
+import shutil
 import threading
 
 import pytest
@@ -77,7 +78,8 @@ def test_running_milter_posts_over_https_from_its_sandbox(mx, new_exchange, new_
     for keyword, path in files.items():
         copy = server.folder / keyword
         copy.write_bytes(path.read_bytes())
-        copy.chmod(0o644)
+        copy.chmod(0o640)
+        shutil.chown(copy, group=milter.USER)
         server.set(keyword, copy)
     with HttpsServer(*server_identity, client_ca=authority.root) as other:
         server.set("Endpoint", other.url)

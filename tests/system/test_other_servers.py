@@ -2,10 +2,11 @@
 """EndpointFormat akamu and rapidmx, through Postfix, against receivers made after those servers' sources."""
 import base64
 import contextlib
+import shutil
 
 import pytest
 
-from harness import mail
+from harness import mail, milter
 from harness.dns import SIGNED
 from harness.other_servers import Akamu, Rapidmx
 from harness.replies import assert_refused, good_reply
@@ -18,6 +19,8 @@ def behind(mx, folder, new_milter, exchange, keys):
     """Puts a milter for one of the servers behind Postfix; the server is made with `secret`."""
     token = folder.path / "other.secret"
     token.write_text(SECRET + "\n")
+    token.chmod(0o640)
+    shutil.chown(token, group=milter.USER)
     records = {f"{name}._domainkey.{SIGNED}": key.txt() for name, key in keys.items()}
 
     @contextlib.contextmanager
