@@ -335,6 +335,7 @@ int endpoint_attempt_perform(struct endpoint *e, const struct endpoint_request *
     struct endpoint_connection c = borrow_connection(e, a);
     a->peer = &e->peer;
     a->unchecked = -1;
+    a->http.needs_length = e->url.socket_path[0] == '\0'; /* libcurl does not tell how TLS ended */
     if (c.easy != NULL && fields != NULL) {
         set_request(c.easy, request, fields);
         status = perform(e, c.easy, a);

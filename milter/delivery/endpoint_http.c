@@ -245,6 +245,8 @@ bool endpoint_http_is_whole(struct endpoint_http *h)
         return fail(h, "its header section is not whole");
     if (!has_body(h))
         return true;
+    if (h->needs_length && !h->is_chunked && !h->has_length)
+        return fail(h, "its body does not say where it ends, and TLS may have been cut");
     if (h->is_chunked && h->chunk != ENDPOINT_HTTP_CHUNK_END)
         return fail(h, "its last chunk is missing");
     if (!h->is_chunked && h->has_length && h->body_bytes != h->length)

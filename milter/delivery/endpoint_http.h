@@ -37,7 +37,8 @@ enum endpoint_http_chunk {
 
 struct endpoint_http {
     enum endpoint_http_state state;
-    int status; /* of the last status line */
+    int status;        /* of the last status line */
+    bool needs_length; /* set by the caller: the end of the connection is no end of a body */
     bool is_version_1_0;
     bool has_length;
     bool is_chunked;
