@@ -336,7 +336,7 @@ static bool append_text(const struct metrics *m, struct strbuf *out)
 static int write_whole(const char *path, struct span text)
 {
     int error = 0;
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0644);
     if (fd < 0)
         return errno;
     while (error == 0 && text.len > 0) {

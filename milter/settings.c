@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "regular_file.h"
 #include "settings_internal.h"
 #include "utf8.h"
 
@@ -269,7 +270,7 @@ static struct settings *read_settings(const char *path, FILE *file, struct strbu
     bool ok = counted != NULL;
     if (ok && file == NULL) {
         char why[SETTINGS_WHY_BYTES];
-        (void)snprintf(why, sizeof why, "cannot open: %s", strerrordesc_np(cause));
+        (void)snprintf(why, sizeof why, "cannot open: %s", regular_file_why(cause));
         ok = fail(&r, "file", why);
     }
     if (counted != NULL)
@@ -285,7 +286,7 @@ static struct settings *read_settings(const char *path, FILE *file, struct strbu
 
 struct settings *settings_load(const char *path, struct strbuf *error)
 {
-    return read_settings(path, fopen(path, "re"), error);
+    return read_settings(path, regular_file_stream(path), error);
 }
 
 struct settings *settings_load_text(const char *name, const char *text, struct strbuf *error)

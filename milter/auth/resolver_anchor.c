@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "regular_file.h"
 #include "span.h"
 
 static bool has_anchor(FILE *file)
@@ -31,7 +32,7 @@ static bool has_anchor(FILE *file)
 
 const char *resolver_anchor_fault(const char *path)
 {
-    FILE *file = fopen(path, "re");
+    FILE *file = regular_file_stream(path);
     if (file == NULL)
         return strerrordesc_np(errno);
     bool is_good = has_anchor(file);

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "regular_file.h"
 #include "resolver_backend.h"
 
 enum {
@@ -325,9 +326,9 @@ static bool read_all(FILE *file, struct strbuf *text, const char *path, char *er
 static bool read_file(struct file_resolver *r, const char *path, char *error)
 {
     struct strbuf text;
-    FILE *file = fopen(path, "re");
+    FILE *file = regular_file_stream(path);
     if (file == NULL) {
-        (void)snprintf(error, RESOLVER_ERROR_BYTES, "%s: %s", path, strerrordesc_np(errno));
+        (void)snprintf(error, RESOLVER_ERROR_BYTES, "%s: %s", path, regular_file_why(errno));
         return false;
     }
     strbuf_init(&text, FILE_MAX_BYTES);

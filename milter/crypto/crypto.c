@@ -13,6 +13,7 @@
 #include <openssl/x509.h>
 
 #include "key_cache.h"
+#include "regular_file.h"
 #include "weak_key.h"
 
 enum { RSA_SIGNATURE_BYTES = 256 };
@@ -102,9 +103,9 @@ static EVP_PKEY *read_public(FILE *file)
 static EVP_PKEY *load_key(const char *path, EVP_PKEY *(*read_key)(FILE *), const char *what, char *error,
                           size_t error_size)
 {
-    FILE *file = fopen(path, "re");
+    FILE *file = regular_file_stream(path);
     if (file == NULL) {
-        (void)snprintf(error, error_size, "%s: %m", path);
+        (void)snprintf(error, error_size, "%s: %s", path, regular_file_why(errno));
         return NULL;
     }
     EVP_PKEY *key = read_key(file);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "endpoint.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,6 +10,7 @@
 
 #include "endpoint_attempt.h"
 #include "endpoint_token.h"
+#include "regular_file.h"
 
 /* A file that libcurl will read at each connection: better known to be unreadable now than then. */
 static bool keep_file_name(const char *path, char **out, char error[static ENDPOINT_ERROR_BYTES])
@@ -15,10 +18,12 @@ static bool keep_file_name(const char *path, char **out, char error[static ENDPO
     if (path == NULL)
         return true;
     *out = strdup(path);
-    if (*out != NULL && access(path, R_OK) == 0)
-        return true;
-    (void)snprintf(error, ENDPOINT_ERROR_BYTES, "%.150s: %m", path);
-    return false;
+    int fd = regular_file_open(AT_FDCWD, path, 0);
+    if (fd < 0)
+        (void)snprintf(error, ENDPOINT_ERROR_BYTES, "%.150s: %s", path, regular_file_why(errno));
+    else
+        close(fd);
+    return fd >= 0 && *out != NULL;
 }
 
 static bool configure(struct endpoint *e, const struct endpoint_options *options,

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "endpoint_token.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "crypto.h"
+#include "regular_file.h"
 
 enum { TOKEN_MAX_BYTES = 4096 };
 
@@ -23,9 +25,9 @@ static enum outcome read_file(const char *path, size_t min_bytes, char **token,
                               char error[static ENDPOINT_ERROR_BYTES])
 {
     char text[TOKEN_MAX_BYTES];
-    FILE *file = fopen(path, "re");
+    FILE *file = regular_file_stream(path);
     if (file == NULL) {
-        (void)snprintf(error, ENDPOINT_ERROR_BYTES, "%.150s: %m", path);
+        (void)snprintf(error, ENDPOINT_ERROR_BYTES, "%.150s: %s", path, regular_file_why(errno));
         return OUTCOME_ABSENT;
     }
     struct span s = {text, fread(text, 1, sizeof text, file)};
