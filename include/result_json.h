@@ -66,6 +66,7 @@ struct result_answer {
     char outcome[16]; /* a word of endpoint_outcome_names */
     int status;
     unsigned attempts;
+    char answered_at[32]; /* RFC 3339; "" in older folders */
     char detail[RESULT_DETAIL_MAX_BYTES + 1];
 };
 bool result_json_read_answer(struct span text, struct result_answer *out);

@@ -17,9 +17,15 @@
 char *result_jws_sign(const struct crypto_signing_key *key, struct span payload,
                       const char *previous) MUST_CHECK;
 
-/* The three parts as they stand in a JWS, in base64url. False: the signature is not by this key over these.
- */
-bool result_jws_verify(const struct crypto_verifying_key *key, struct span header, struct span payload,
-                       struct span signature) MUST_CHECK;
+/* The parts of a JWS, still in base64url. */
+struct result_jws_parts {
+    struct span payload, header, signature;
+};
+
+/* False: text is no JWS as result_jws_sign writes it, to the byte. */
+bool result_jws_read(struct span text, struct result_jws_parts *out);
+
+/* False: text is no JWS, or its signature is not by this key. */
+bool result_jws_verify_text(const struct crypto_verifying_key *key, struct span text) MUST_CHECK;
 
 #endif

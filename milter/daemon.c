@@ -379,6 +379,8 @@ static int serve_until_signalled(struct server *server)
     (void)pthread_detach(thread);
     background_ready(&server->background);
     service_manager_tell(&server->manager, "READY=1\nSTATUS=Serving %s", s->socket);
+    if (s->evidence_directory != NULL && s->mode == SETTINGS_MODE_ENFORCE)
+        evidence_sweep(s->evidence_directory);
     return wait_for_signals(server);
 }
 

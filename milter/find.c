@@ -14,7 +14,8 @@
 #include "clock.h"
 #include "complaint.h"
 #include "evidence.h"
-#include "result_json.h"
+#include "record.h"
+#include "regular_file.h"
 #include "utf8.h"
 
 enum {
@@ -22,7 +23,6 @@ enum {
     WANTED_MAX_BYTES = 255,
     FOLDERS_MAX = 1000000,
     RESULT_MAX_BYTES = 2 * RESULT_JSON_MAX_BYTES,
-    YEAR_MAX = 9999,
     FIND_FOUND = 0,
     FIND_NOT_FOUND = 1,
 };
@@ -32,17 +32,30 @@ static const off_t log_max_bytes = (off_t)1024 * 1024 * 1024;
 struct match {
     struct result_envelope *result; /* owned */
     char *folder;                   /* owned; NULL: in the log only */
+    unsigned number;                /* of the posting: 2 in ID.2; 0: in the log only */
+    struct result_answer answer;    /* all empty: not known */
+};
+
+/* What was read: of a line of a log folder is NULL. */
+struct found {
+    const struct result_envelope *result;
+    const char *folder;
+    unsigned number;
+    struct result_answer answer;
 };
 
 struct search {
     char wanted[WANTED_MAX_BYTES + 1];   /* an id or a queue id */
     char address[MAILBOX_MAX_BYTES + 1]; /* or an address as results write one, "" if it is none */
-    struct strbuf text;                  /* of the result at hand */
-    struct match matches[MATCHES_MAX];   /* by time */
+    const struct crypto_verifying_key *key;
+    struct strbuf text;                /* of the result at hand */
+    struct match matches[MATCHES_MAX]; /* by time */
     size_t count;
     size_t folders;
     bool has_more;   /* older ones than those kept */
     bool has_missed; /* evidence that could not be read */
+    bool has_forged; /* what was asked for, and is not signed by the key */
+    bool has_unchecked;
     bool is_out_of_memory;
 };
 
@@ -102,40 +115,48 @@ static void clear_match(struct match *m)
     free(m->folder);
 }
 
-/* The same reply stands in the log and in a folder: one match. */
-static struct match *find_known(struct search *s, const struct result_envelope *r)
+/* Whether both are of one posting: an id may have many, several of them in one second. */
+static bool is_same(const struct result_envelope *a, const struct result_envelope *b)
+{
+    return a->received_at == b->received_at && strcmp(a->id, b->id) == 0 &&
+           strcmp(a->queue_id, b->queue_id) == 0 && strcmp(a->message_sha256, b->message_sha256) == 0;
+}
+
+/* The match of the same posting from the other place, or from a log that was read before. */
+static struct match *find_known(struct search *s, const struct found *f)
 {
     for (size_t i = 0; i < s->count; i++)
-        if (s->matches[i].result->received_at == r->received_at &&
-            strcmp(s->matches[i].result->id, r->id) == 0)
+        if (is_same(s->matches[i].result, f->result) && (f->folder == NULL || s->matches[i].folder == NULL))
             return &s->matches[i];
     return NULL;
 }
 
 /* False: out of memory. */
-static bool set_folder(struct search *s, struct match *m, const char *folder)
+static bool set_folder(struct search *s, struct match *m, const struct found *f)
 {
-    if (m->folder != NULL || folder == NULL)
+    if (f->folder == NULL)
         return true;
-    m->folder = strdup(folder);
+    m->folder = strdup(f->folder);
+    m->number = f->number;
+    m->answer = f->answer;
     return m->folder != NULL || fail_for_memory(s);
 }
 
 /* Puts it into its place; of too many the oldest goes. False: out of memory. */
-static bool keep(struct search *s, const struct result_envelope *r, const char *folder)
+static bool keep(struct search *s, const struct found *f)
 {
-    struct match *known = find_known(s, r);
+    struct match *known = find_known(s, f);
     if (known != NULL)
-        return set_folder(s, known, folder);
-    struct match m = {malloc(sizeof *r), NULL};
-    if (m.result == NULL || !set_folder(s, &m, folder)) {
+        return set_folder(s, known, f);
+    struct match m = {.result = malloc(sizeof *m.result)};
+    if (m.result == NULL || !set_folder(s, &m, f)) {
         clear_match(&m);
         return fail_for_memory(s);
     }
-    *m.result = *r;
+    *m.result = *f->result;
     if (s->count == MATCHES_MAX) {
         s->has_more = true;
-        if (r->received_at < s->matches[0].result->received_at) {
+        if (m.result->received_at < s->matches[0].result->received_at) {
             clear_match(&m);
             return true;
         }
@@ -143,7 +164,7 @@ static bool keep(struct search *s, const struct result_envelope *r, const char *
         memmove(&s->matches[0], &s->matches[1], --s->count * sizeof m);
     }
     size_t at = s->count;
-    while (at > 0 && s->matches[at - 1].result->received_at > r->received_at)
+    while (at > 0 && s->matches[at - 1].result->received_at > m.result->received_at)
         at--;
     memmove(&s->matches[at + 1], &s->matches[at], (s->count - at) * sizeof m);
     s->matches[at] = m;
@@ -151,53 +172,63 @@ static bool keep(struct search *s, const struct result_envelope *r, const char *
     return true;
 }
 
-/* The first of the two files that is there, whole. */
-static bool read_result(struct search *s, int folder)
+/* False: out of memory. */
+static bool take_result(struct search *s, enum record_result result, const struct found *f, const char *place,
+                        const char *why)
 {
-    static const char *const files[] = {"result.json", "result.jws"};
-    int fd = -1;
-    errno = ENOENT;
-    for (size_t i = 0; i < sizeof files / sizeof files[0] && fd < 0 && errno == ENOENT; i++)
-        fd = openat(folder, files[i], O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-    char chunk[BUFSIZ];
-    ssize_t n = -1;
-    strbuf_reset(&s->text);
-    while (fd >= 0 && (n = read(fd, chunk, sizeof chunk)) > 0)
-        if (!strbuf_append(&s->text, (struct span){chunk, (size_t)n}))
-            break;
-    int error = errno;
-    if (fd >= 0)
-        close(fd);
-    errno = error;
-    return n == 0;
-}
-
-static bool search_folder(struct search *s, int day, const char *id, const char *path)
-{
-    struct result_envelope result;
-    bool is_id = strlen(s->wanted) == REPLY_RECORD_ID_BYTES && s->address[0] == '\0';
-    if (is_id && strcmp(id, s->wanted) != 0)
+    if (!names(s, f->result))
         return true;
-    errno = 0;
-    int folder = openat(day, id, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-    bool is_read = folder >= 0 && read_result(s, folder);
-    bool is_denied = !is_read && errno == EACCES;
-    bool is_whole =
-        is_read && result_json_read_envelope(strbuf_view(&s->text), &result) && strcmp(result.id, id) == 0;
-    if (folder >= 0)
-        close(folder);
-    if (s->text.error == STRBUF_ERROR_MEMORY)
-        return fail_for_memory(s);
-    if (!is_whole) {
-        miss(s, path, is_denied ? strerrordesc_np(EACCES) : "damaged: no result of this id that can be read");
+    if (result == RECORD_RESULT_FORGED) {
+        s->has_forged = true;
+        complaint_print(place, why);
         return true;
     }
-    return !names(s, &result) || keep(s, &result, path);
+    s->has_unchecked = s->has_unchecked || result == RECORD_RESULT_UNCHECKED;
+    return keep(s, f);
 }
 
-/* False: this search must not go on. Takes day. */
-static bool search_day(struct search *s, int day, const char *path)
+/* False: out of memory. Closes folder. */
+static bool read_folder(struct search *s, int folder, struct span id, unsigned number, const char *path)
 {
+    struct result_envelope result;
+    struct found f = {.result = &result, .folder = path, .number = number};
+    const char *why;
+    enum record_result got = record_read_result(folder, s->key, &s->text, &result, &why);
+    if (got == RECORD_RESULT_NONE || !record_read_answer(folder, &f.answer))
+        memset(&f.answer, 0, sizeof f.answer);
+    close(folder);
+    if (s->text.error == STRBUF_ERROR_MEMORY)
+        return fail_for_memory(s);
+    if (got != RECORD_RESULT_NONE && !span_equal(span_from_string(result.id), id)) {
+        got = RECORD_RESULT_NONE;
+        why = "damaged: its result has another id";
+    }
+    if (got == RECORD_RESULT_NONE) {
+        miss(s, path, why);
+        return true;
+    }
+    return take_result(s, got, &f, path, why);
+}
+
+static bool search_folder(struct search *s, int day, const char *name, const char *path)
+{
+    struct span id;
+    unsigned number;
+    bool is_id = strlen(s->wanted) == REPLY_RECORD_ID_BYTES && s->address[0] == '\0';
+    bool is_name = evidence_folder_read_name(name, &id, &number);
+    if (is_id && is_name && !span_equal(id, span_from_string(s->wanted)))
+        return true;
+    int folder = is_name ? openat(day, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW) : -1;
+    if (folder >= 0)
+        return read_folder(s, folder, id, number, path);
+    miss(s, path, is_name && errno == EACCES ? strerrordesc_np(EACCES) : "damaged: not a folder of a reply");
+    return true;
+}
+
+/* The newest day comes first, so that a limit leaves out the oldest. */
+static bool search_day(void *context, int day, const char *path)
+{
+    struct search *s = context;
     char folder[EVIDENCE_PATH_MAX_BYTES];
     const struct dirent *entry = NULL;
     DIR *list = fdopendir(day);
@@ -222,69 +253,15 @@ static bool search_day(struct search *s, int day, const char *path)
     return ok;
 }
 
-/* A folder of evidence by its place: DIRECTORY, DIRECTORY/YYYY and so on. */
-struct place {
-    char path[EVIDENCE_PATH_MAX_BYTES];
-    int fd;
-};
-
-/* The folder of that number; false, and a word on standard error if it is there but cannot be read. */
-static bool enter(struct search *s, const struct place *parent, int width, int number, struct place *out)
+static void miss_place(void *context, const char *path, const char *why)
 {
-    int len = snprintf(out->path, sizeof out->path, "%s/%0*d", parent->path, width, number);
-    if (len < 0 || (size_t)len >= sizeof out->path) {
-        miss(s, parent->path, strerrordesc_np(ENAMETOOLONG));
-        return false;
-    }
-    out->fd = openat(parent->fd, out->path + strlen(parent->path) + 1,
-                     O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-    if (out->fd < 0 && errno != ENOENT)
-        miss(s, out->path, strerrordesc_np(errno));
-    return out->fd >= 0;
+    miss(context, path, why);
 }
 
-static bool search_month(struct search *s, const struct place *month)
+static void search_directory(struct search *s, const char *directory)
 {
-    struct place day;
-    bool ok = true;
-    for (int number = 31; number > 0 && ok; number--)
-        if (enter(s, month, 2, number, &day))
-            ok = search_day(s, day.fd, day.path);
-    return ok;
-}
-
-static bool search_year(struct search *s, const struct place *year)
-{
-    struct place month;
-    bool ok = true;
-    for (int number = 12; number > 0 && ok; number--) {
-        if (!enter(s, year, 2, number, &month))
-            continue;
-        ok = search_month(s, &month);
-        close(month.fd);
-    }
-    return ok;
-}
-
-/* The newest first, so that a limit leaves out the oldest. */
-static bool search_directory(struct search *s, const char *directory)
-{
-    struct place top, year;
-    bool ok = true;
-    (void)snprintf(top.path, sizeof top.path, "%s", directory);
-    top.fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (top.fd < 0) {
-        miss(s, directory, strerrordesc_np(errno));
-        return true;
-    }
-    for (int number = YEAR_MAX; number > 0 && ok; number--) {
-        if (!enter(s, &top, 4, number, &year))
-            continue;
-        ok = search_year(s, &year);
-        close(year.fd);
-    }
-    close(top.fd);
-    return ok;
+    const struct evidence_walk walk = {.take_day = search_day, .tell_missed = miss_place, .context = s};
+    evidence_walk(directory, &walk);
 }
 
 /* The next line without its end; false at the end of the file. One that is too long comes empty. */
@@ -305,6 +282,7 @@ static bool read_line(FILE *file, struct strbuf *line)
 static bool search_lines(struct search *s, FILE *file, const char *path)
 {
     struct result_envelope result;
+    const struct found f = {.result = &result};
     unsigned long damaged = 0;
     bool ok = true;
     while (ok && read_line(file, &s->text)) {
@@ -313,7 +291,8 @@ static bool search_lines(struct search *s, FILE *file, const char *path)
         else if (!result_json_read_envelope(strbuf_view(&s->text), &result))
             damaged++;
         else if (names(s, &result))
-            ok = keep(s, &result, NULL);
+            ok = take_result(s, record_judge_text(strbuf_view(&s->text), s->key, &result), &f, path,
+                             "a line of this reply is not signed by this key");
     }
     if (ferror(file) != 0)
         miss(s, path, strerrordesc_np(errno));
@@ -343,10 +322,10 @@ static bool skip_beginning(struct search *s, FILE *file, const char *path)
 static bool search_log(struct search *s, const char *path)
 {
     bool is_stdin = strcmp(path, "-") == 0;
-    FILE *file = is_stdin ? stdin : fopen(path, "re");
+    FILE *file = is_stdin ? stdin : regular_file_stream(path);
     bool ok = true;
     if (file == NULL || !skip_beginning(s, file, path))
-        miss(s, path, strerrordesc_np(errno));
+        miss(s, path, regular_file_why(errno));
     else
         ok = search_lines(s, file, path);
     if (file != NULL && !is_stdin)
@@ -366,19 +345,32 @@ static void print_word(const char *word, char end)
     strbuf_clear(&text);
 }
 
+/* In time, and those of one second as they were recorded. */
+static int compare(const void *a, const void *b)
+{
+    const struct match *x = a, *y = b;
+    if (x->result->received_at != y->result->received_at)
+        return x->result->received_at < y->result->received_at ? -1 : 1;
+    int by_id = strcmp(x->result->id, y->result->id);
+    return by_id != 0 ? by_id : (x->number > y->number) - (x->number < y->number);
+}
+
 static void print_matches(struct search *s)
 {
+    qsort(s->matches, s->count, sizeof s->matches[0], compare);
     for (size_t i = 0; i < s->count; i++) {
-        const struct result_envelope *r = s->matches[i].result;
+        struct match *m = &s->matches[i];
         char time[CLOCK_RFC3339_SIZE];
-        clock_format_rfc3339(r->received_at, time);
+        clock_format_rfc3339(m->result->received_at, time);
         print_word(time, ' ');
-        print_word(r->id, ' ');
-        print_word(r->verdict, ' ');
-        print_word(r->author, ' ');
-        print_word(r->queue_id, ' ');
-        print_word(s->matches[i].folder, '\n');
-        clear_match(&s->matches[i]);
+        print_word(m->result->id, ' ');
+        print_word(m->result->verdict, ' ');
+        print_word(m->result->author, ' ');
+        print_word(m->result->queue_id, ' ');
+        print_word(m->folder, ' ');
+        print_word(m->answer.outcome, ' ');
+        print_word(m->answer.answered_at, '\n');
+        clear_match(m);
     }
     if (s->has_more)
         (void)fprintf(stderr, "acme-milter: there are older ones; these are the last %d\n", MATCHES_MAX);
@@ -395,33 +387,42 @@ static bool search_logs(struct search *s, char *const *logs, int count)
 static int search_all(const struct settings *settings, struct search *s, char *const *logs, int count)
 {
     /* One after the other until memory is out, or too many were read. */
-    (void)(search_logs(s, logs, count) &&
-           (settings->evidence_log == NULL || search_log(s, settings->evidence_log)) &&
-           (settings->evidence_directory == NULL || search_directory(s, settings->evidence_directory)));
+    if (search_logs(s, logs, count) &&
+        (settings->evidence_log == NULL || search_log(s, settings->evidence_log)) &&
+        settings->evidence_directory != NULL)
+        search_directory(s, settings->evidence_directory);
     bool is_found = s->count > 0;
     print_matches(s);
+    if (s->has_unchecked)
+        record_tell_unchecked("--find");
     if (s->is_out_of_memory)
         (void)fputs("acme-milter: out of memory: not all was searched\n", stderr);
     if (fflush(stdout) != 0 || s->is_out_of_memory)
         return EX_SOFTWARE;
-    if (is_found)
+    if (is_found && !s->has_forged)
         return FIND_FOUND;
-    return s->has_missed ? EX_NOINPUT : FIND_NOT_FOUND;
+    return s->has_missed || s->has_forged ? EX_NOINPUT : FIND_NOT_FOUND;
 }
 
-int find_run(struct settings *settings, const char *wanted, char *const *logs, int count)
+int find_run(struct settings *settings, const char *wanted, const char *key_file, char *const *logs,
+             int count)
 {
     int code = EX_SOFTWARE;
+    struct crypto_verifying_key *key = NULL;
     struct search *s = calloc(1, sizeof *s);
     if (count == 0 && settings->evidence_log == NULL && settings->evidence_directory == NULL) {
         complaint_print(settings->file, "neither EvidenceDirectory nor EvidenceLog is set");
         code = EX_CONFIG;
+    } else if (!record_load_key(key_file, &key)) {
+        code = EX_NOINPUT;
     } else if (s != NULL) {
+        s->key = key;
         read_wanted(s, span_from_string(wanted));
         strbuf_init(&s->text, RESULT_MAX_BYTES);
         code = search_all(settings, s, logs, count);
         strbuf_clear(&s->text);
     }
+    crypto_verifying_key_free(key);
     free(s);
     settings_unref(settings);
     return code;

@@ -42,7 +42,7 @@ struct call {
     struct test_mode_options test;
     const char *replay;
     const char *wanted;     /* --find */
-    const char *public_key; /* --verify-log */
+    const char *public_key; /* of --verify-log, --replay, --find */
 };
 
 enum {
@@ -81,8 +81,8 @@ static const char usage_text[] =
     "       acme-milter -n [-c FILE]\n"
     "       acme-milter -t [-c FILE] [-D DNSFILE] [-s SENDER] [-r RECIPIENT] [-a CLIENT-IP] [-p] [--explain] "
     "MESSAGE...\n"
-    "       acme-milter -t [-c FILE] [--explain] --replay FOLDER\n"
-    "       acme-milter [-c FILE] --find ID|QUEUE-ID|ADDRESS [LOG...]\n"
+    "       acme-milter -t [-c FILE] [--explain] [--public-key FILE] --replay FOLDER\n"
+    "       acme-milter [-c FILE] [--public-key FILE] --find ID|QUEUE-ID|ADDRESS [LOG...]\n"
     "       acme-milter [-c FILE] --probe\n"
     "       acme-milter --verify-log [--public-key FILE] LOG...\n"
     "       acme-milter -V\n"
@@ -102,7 +102,8 @@ static const char usage_text[] =
     "address\n"
     "      --probe                  ask the milter at Socket whether it answers\n"
     "      --verify-log             verify the chain of evidence logs, the oldest first\n"
-    "      --public-key FILE        and that each line is signed by this key\n"
+    "      --public-key FILE        each line, or the result of --replay and --find, must be signed by this "
+    "key\n"
     "  -V, --version                version, and the libraries in use\n"
     "  -h, --help                   this text\n";
 
@@ -206,7 +207,8 @@ static bool is_sound(const struct call *call, bool has_files)
         return false;
     if (!may_have_files(call, has_files))
         return false;
-    return call->public_key == NULL || call->action == ACTION_VERIFY_LOG;
+    return call->public_key == NULL || call->action == ACTION_VERIFY_LOG || call->action == ACTION_FIND ||
+           call->replay != NULL;
 }
 
 static bool is_ip_address(const char *text)
@@ -297,7 +299,7 @@ static int run_configured(const struct call *call, char *const *files, int count
 {
     struct strbuf error;
     if (call->replay != NULL)
-        return replay_run(call->replay, call->file, &call->test);
+        return replay_run(call->replay, call->file, call->public_key, &call->test);
     strbuf_init(&error, 2 * SETTINGS_LINE_MAX_BYTES);
     struct settings *settings = settings_load(call->file, &error);
     if (settings == NULL)
@@ -308,7 +310,7 @@ static int run_configured(const struct call *call, char *const *files, int count
     if (call->action == ACTION_CHECK)
         return check_config(settings);
     if (call->action == ACTION_FIND)
-        return find_run(settings, call->wanted, files, count);
+        return find_run(settings, call->wanted, call->public_key, files, count);
     if (call->action == ACTION_PROBE)
         return probe_run(settings);
     if (call->action == ACTION_TEST)

@@ -10,7 +10,8 @@
 #include <unistd.h>
 
 #include "complaint.h"
-#include "result_json.h"
+#include "record.h"
+#include "regular_file.h"
 #include "test_mode.h"
 
 enum { PATH_BYTES = 4096, RESULT_FILE_MAX_BYTES = 2 * RESULT_JSON_MAX_BYTES };
@@ -21,38 +22,44 @@ static bool join(const char *folder, const char *name, char path[static PATH_BYT
     return len > 0 && len < PATH_BYTES;
 }
 
-static bool is_folder(const char *path)
+static bool fail(const char *about, const char *why)
 {
-    int folder = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    if (folder >= 0)
-        close(folder);
-    return folder >= 0;
+    complaint_print(about, why);
+    return false;
 }
 
-static bool read_envelope(const char *folder, struct result_envelope *envelope)
+/* The two files that are read by their names later. */
+static bool has_files(int folder, char *const paths[])
 {
-    static const char *const names[] = {"result.json", "result.jws"};
-    const char *why = "no result.json or result.jws that can be read";
-    char path[PATH_BYTES];
+    for (; *paths != NULL; paths++) {
+        int fd = regular_file_open(folder, strrchr(*paths, '/') + 1, O_NOFOLLOW);
+        if (fd < 0)
+            return fail(*paths, regular_file_why(errno));
+        close(fd);
+    }
+    return true;
+}
+
+static bool read_envelope(int folder, const char *path, const struct crypto_verifying_key *key,
+                          struct result_envelope *envelope)
+{
+    const char *why;
     struct strbuf text;
-    bool ok = false;
-    if (!is_folder(folder)) {
-        complaint_print(folder, strerrordesc_np(errno));
-        return false;
-    }
     strbuf_init(&text, RESULT_FILE_MAX_BYTES);
-    for (size_t i = 0; i < sizeof names / sizeof names[0] && !ok; i++) {
-        strbuf_reset(&text);
-        bool is_there = join(folder, names[i], path) && access(path, R_OK) == 0;
-        if (!is_there && errno != ENOENT)
-            why = strerrordesc_np(errno);
-        ok = is_there && test_mode_read_file(path, &text) &&
-             result_json_read_envelope(strbuf_view(&text), envelope);
-    }
+    enum record_result result = record_read_result(folder, key, &text, envelope, &why);
     strbuf_clear(&text);
-    if (!ok)
-        complaint_print(folder, why);
-    return ok;
+    switch (result) {
+    case RECORD_RESULT_NONE:
+    case RECORD_RESULT_FORGED:
+        return fail(path, why);
+    case RECORD_RESULT_UNCHECKED:
+        record_tell_unchecked(path);
+        return true;
+    case RECORD_RESULT_UNSIGNED:
+    case RECORD_RESULT_SIGNED:
+        break;
+    }
+    return true;
 }
 
 /* Those that the result names; where it names none, those of the file. */
@@ -78,18 +85,12 @@ static struct settings *load_settings(const struct result_envelope *envelope, co
     return settings;
 }
 
-/* False where the ACME server never answered, or nobody could write it down. */
-static bool read_answer(const char *folder, struct endpoint_answer *answer)
+static bool read_answer(int folder, struct endpoint_answer *answer)
 {
-    char path[PATH_BYTES];
-    struct strbuf text;
     struct result_answer recorded;
-    strbuf_init(&text, RESULT_FILE_MAX_BYTES);
-    bool ok = join(folder, "answer.json", path) && access(path, R_OK) == 0 &&
-              test_mode_read_file(path, &text) && result_json_read_answer(strbuf_view(&text), &recorded);
-    strbuf_clear(&text);
     int outcome;
-    if (!ok || !name_table_value(endpoint_outcome_names, span_from_string(recorded.outcome), &outcome))
+    if (!record_read_answer(folder, &recorded) ||
+        !name_table_value(endpoint_outcome_names, span_from_string(recorded.outcome), &outcome))
         return false;
     *answer = (struct endpoint_answer){
         .outcome = (enum outcome)outcome,
@@ -100,12 +101,14 @@ static bool read_answer(const char *folder, struct endpoint_answer *answer)
     return true;
 }
 
-int replay_run(const char *folder, const char *fallback, const struct test_mode_options *given)
+static int judge(int folder, const char *path, const char *fallback, const struct crypto_verifying_key *key,
+                 const struct test_mode_options *given)
 {
     struct result_envelope envelope;
     char message[PATH_BYTES], dns[PATH_BYTES];
-    if (!read_envelope(folder, &envelope) || !join(folder, "message.eml", message) ||
-        !join(folder, "dns.txt", dns))
+    char *const files[] = {message, dns, NULL};
+    if (!read_envelope(folder, path, key, &envelope) || !join(path, "message.eml", message) ||
+        !join(path, "dns.txt", dns) || !has_files(folder, files))
         return EX_NOINPUT;
     struct settings *settings = load_settings(&envelope, fallback);
     if (settings == NULL)
@@ -122,6 +125,21 @@ int replay_run(const char *folder, const char *fallback, const struct test_mode_
         .is_record = true,
         .recorded = given->explains && read_answer(folder, &answer) ? &answer : NULL,
     };
-    char *const files[] = {message};
     return test_mode_run(settings, &options, files, 1);
+}
+
+int replay_run(const char *path, const char *fallback, const char *key_file,
+               const struct test_mode_options *given)
+{
+    struct crypto_verifying_key *key;
+    if (!record_load_key(key_file, &key))
+        return EX_NOINPUT;
+    int folder = record_open(path);
+    int code = folder >= 0 ? judge(folder, path, fallback, key, given) : EX_NOINPUT;
+    if (folder >= 0)
+        close(folder);
+    else
+        complaint_print(path, strerrordesc_np(errno));
+    crypto_verifying_key_free(key);
+    return code;
 }

@@ -9,6 +9,7 @@
 #include "auth_results.h"
 #include "result_json.h"
 #include "result_jws.h"
+#include "session_evidence.h"
 
 enum { SHOWN_TOKEN_BYTES = 6 };
 
@@ -101,49 +102,6 @@ static char *make_body(struct session *s)
     if (key == NULL)
         return s->reply->result;
     return result_jws_sign(key, span_from_string(s->reply->result), NULL);
-}
-
-static bool write_evidence(struct session *s, const char *body, char path[static EVIDENCE_PATH_MAX_BYTES])
-{
-    struct session_reply *r = s->reply;
-    const struct settings *settings = s->runtime->settings;
-    path[0] = '\0';
-    if (s->runtime->evidence_log != NULL &&
-        evidence_log_append(s->runtime->evidence_log, span_from_string(r->result),
-                            s->runtime->evidence_key) != OUTCOME_OK)
-        return false;
-    if (settings->evidence_directory == NULL || s->runtime->purpose == RUNTIME_PURPOSE_JUDGE ||
-        r->record.decision.verdict != VERDICT_PASS)
-        return true;
-    const struct evidence_folder folder = {
-        .header = message_header_bytes(r->message),
-        .body = message_body(r->message),
-        .dns = strbuf_view(&r->dns),
-        .result = span_from_string(body),
-        .is_signed = s->runtime->evidence_key != NULL,
-    };
-    enum outcome outcome =
-        evidence_folder_write(settings->evidence_directory, r->record.id, r->received_at, &folder, path);
-    return outcome == OUTCOME_OK;
-}
-
-static void add_answer_to_evidence(const char *path, const struct endpoint_answer *answer_got)
-{
-    struct strbuf text;
-    if (path[0] == '\0')
-        return;
-    strbuf_init(&text, 4 * RESULT_DETAIL_MAX_BYTES);
-    const char *word = name_table_name(endpoint_outcome_names, (int)answer_got->outcome);
-    (void)strbuf_append_format(&text, "{\"outcome\":\"%s\",\"status\":%d,\"attempts\":%u,\"detail\":\"",
-                               word != NULL ? word : "unavailable", answer_got->http_status,
-                               answer_got->attempts);
-    for (const char *p = answer_got->detail; *p != '\0'; p++)
-        (void)(*p == '"' || *p == '\\' ? strbuf_append_format(&text, "\\%c", *p)
-                                       : strbuf_append_byte(&text, *p));
-    (void)strbuf_append_string(&text, "\"}\n");
-    if (evidence_folder_add_answer(path, strbuf_view(&text)) != OUTCOME_OK)
-        log_write(LOG_LEVEL_ERROR, "evidence reason=answer.json");
-    strbuf_clear(&text);
 }
 
 void session_report_map_answer(const struct endpoint_answer *got, struct session_outcome *outcome)
@@ -279,9 +237,10 @@ static void post_and_answer(struct session *s, void (*progress)(void *), void *c
     }
     session_judge_will_wait(s);
     char *body = make_body(s);
-    if (body == NULL || !write_evidence(s, body, evidence)) {
+    if (body == NULL)
+        session_report_no_memory(s);
+    if (body == NULL || !session_evidence_write(s, body, evidence)) {
         metrics_count_event(s->runtime->metrics, METRICS_EVENT_EVIDENCE_FAILED);
-        log_write(LOG_LEVEL_ERROR, "evidence reason=write");
         session_report_put_off(outcome, "4.3.1",
                                "The mail could not be recorded just now. It will be tried again.");
     } else if (!is_posted || s->runtime->endpoints[r->challenge->endpoint] == NULL) {
@@ -298,7 +257,7 @@ static void post_and_answer(struct session *s, void (*progress)(void *), void *c
         } else {
             refuse(r, outcome);
         }
-        add_answer_to_evidence(evidence, &r->answer);
+        session_evidence_add_answer(s, evidence);
     }
     if (body != r->result)
         free(body);

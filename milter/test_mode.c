@@ -2,6 +2,7 @@
 #include "test_mode.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
@@ -10,6 +11,7 @@
 #include "complaint.h"
 #include "explain.h"
 #include "mail_file.h"
+#include "regular_file.h"
 
 enum { FILE_MAX_BYTES = 64 * 1024 * 1024, CHUNK_BYTES = 65536, ALL_PASS = 0, ANY_REJECT = 1 };
 
@@ -23,7 +25,16 @@ static bool read_stream(FILE *file, struct strbuf *out)
     return ferror(file) == 0;
 }
 
-bool test_mode_read_file(const char *path, struct strbuf *out)
+/* A file of a record; a mail of its own may be a pipe. */
+static bool read_record_file(const char *path, struct strbuf *out)
+{
+    bool ok = regular_file_read(regular_file_open(AT_FDCWD, path, O_NOFOLLOW), out);
+    if (!ok)
+        complaint_print(path, regular_file_why(errno));
+    return ok;
+}
+
+static bool read_mail_file(const char *path, struct strbuf *out)
 {
     bool is_stdin = strcmp(path, "-") == 0;
     FILE *file = is_stdin ? stdin : fopen(path, "re");
@@ -184,7 +195,7 @@ static int judge_file(struct runtime *runtime, const struct test_mode_options *o
     struct session *s = session_new();
     if (s == NULL)
         code = EX_SOFTWARE;
-    else if (test_mode_read_file(path, &raw))
+    else if ((options->is_record ? read_record_file : read_mail_file)(path, &raw))
         /* The evidence has no such marks: what stands there is the mail. */
         code =
             to_crlf(options->is_record ? strbuf_view(&raw) : skip_file_marks(path, strbuf_view(&raw)), &mail)

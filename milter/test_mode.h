@@ -26,7 +26,4 @@ struct test_mode_options {
 int test_mode_run(struct settings *settings, const struct test_mode_options *options, char *const *files,
                   int count);
 
-/* Reads a whole file, "-" is standard input. False after a line on standard error. */
-bool test_mode_read_file(const char *path, struct strbuf *out);
-
 #endif

@@ -8,8 +8,10 @@
 
 #include "complaint.h"
 #include "evidence_log.h"
+#include "record.h"
+#include "regular_file.h"
 
-enum { VERIFY_LOG_BROKEN = 1, FAULTS_TOLD_MAX = 1000, ERROR_BYTES = 512, NAME_MAX_BYTES = 4 * 4096 };
+enum { VERIFY_LOG_BROKEN = 1, FAULTS_TOLD_MAX = 1000, WHAT_MAX_BYTES = 256, NAME_MAX_BYTES = 4 * 4096 };
 
 /* What a report needs. */
 struct place {
@@ -49,14 +51,14 @@ static enum outcome check_file(struct evidence_log_check *check, const char *fil
     struct place place = {.file = file};
     uint64_t before = check->faults;
     span_copy_escaped(span_from_string(file), place.name, sizeof place.name);
-    FILE *stream = strcmp(file, "-") == 0 ? stdin : fopen(file, "re");
+    FILE *stream = strcmp(file, "-") == 0 ? stdin : regular_file_stream(file);
     check->context = &place;
     check->report = report;
     enum outcome outcome = stream != NULL ? evidence_log_verify(check, stream) : OUTCOME_TEMPORARY;
     if (outcome == OUTCOME_OK) {
         print_file(check, place.name, check->faults - before);
     } else {
-        complaint_print(file, outcome == OUTCOME_INTERNAL ? "out of memory" : strerrordesc_np(errno));
+        complaint_print(file, outcome == OUTCOME_INTERNAL ? "out of memory" : regular_file_why(errno));
         /* Nothing can be said of what follows it. */
         check->last[0] = '\0';
         check->is_torn = false;
@@ -75,9 +77,14 @@ static int check_files(struct evidence_log_check *check, char *const *files, int
             return EX_SOFTWARE;
         has_missed = has_missed || outcome != OUTCOME_OK;
     }
-    if (check->is_torn)
-        complaint_print(files[count - 1],
-                        "behind the last line stands a piece of one: being written now, or left by a crash");
+    if (check->is_torn) {
+        char what[WHAT_MAX_BYTES];
+        (void)snprintf(what, sizeof what,
+                       "behind the last line is a piece of one, %" PRIu64 " bytes at offset %" PRIu64
+                       ": being written now, or left by a crash",
+                       check->torn_bytes, check->torn_offset);
+        complaint_print(files[count - 1], what);
+    }
     if (check->faults > 0)
         return VERIFY_LOG_BROKEN;
     return has_missed ? EX_NOINPUT : EX_OK;
@@ -85,15 +92,9 @@ static int check_files(struct evidence_log_check *check, char *const *files, int
 
 int verify_log_run(const char *key_file, char *const *files, int count)
 {
-    char error[ERROR_BYTES];
-    struct crypto_verifying_key *key = NULL;
-    if (key_file != NULL) {
-        key = crypto_verifying_key_load(key_file, error, sizeof error);
-        if (key == NULL) {
-            complaint_print_text("acme-milter: ", error);
-            return EX_NOINPUT;
-        }
-    }
+    struct crypto_verifying_key *key;
+    if (!record_load_key(key_file, &key))
+        return EX_NOINPUT;
     struct evidence_log_check check = {.key = key};
     int code = check_files(&check, files, count);
     crypto_verifying_key_free(key);

@@ -34,7 +34,7 @@ const char *resolver_anchor_fault(const char *path)
 {
     FILE *file = regular_file_stream(path);
     if (file == NULL)
-        return strerrordesc_np(errno);
+        return regular_file_why(errno);
     bool is_good = has_anchor(file);
     (void)fclose(file); /* it was only read */
     return is_good ? NULL : "no trust anchor (DS, DNSKEY) in it; none turns validation off";

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "evidence.h"
-
+/*
+ * A folder is made under a name that begins with a dot and is this thread's own, filled, synced, and given
+ * the first free name of its id by a rename that replaces nothing. So a folder that can be seen is whole,
+ * whoever else writes at the same time, and no file of one is ever opened for writing again.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -8,9 +11,19 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "byte.h"
 #include "clock.h"
+#include "evidence_internal.h"
 
-enum { FILE_MODE = 0440, FOLDER_MODE = 0750, TEMPORARY_MAX_BYTES = 128 };
+#define ANSWER_BESIDE "." EVIDENCE_ANSWER
+
+enum {
+    FILE_MODE = 0440,
+    FOLDER_MODE = 0750,
+    NAME_MAX_BYTES = 256,
+    POSTINGS_MAX = 1000000, /* of one id in a day */
+    LEFT_MAX = 100,         /* unfinished folders of one id that others of this thread's number left */
+};
 
 static bool write_all(int fd, struct span s)
 {
@@ -18,6 +31,8 @@ static bool write_all(int fd, struct span s)
         ssize_t n = write(fd, s.data, s.len);
         if (n < 0 && errno == EINTR)
             continue;
+        if (n == 0)
+            errno = ENOSPC;
         if (n <= 0)
             return false;
         s = span_slice(s, (size_t)n, s.len);
@@ -33,8 +48,10 @@ static bool write_file(int folder, const char *name, const struct span *pieces, 
     for (size_t i = 0; i < count && ok; i++)
         ok = write_all(fd, pieces[i]);
     ok = ok && fsync(fd) == 0;
-    if (fd >= 0 && close(fd) != 0)
-        ok = false;
+    int error = errno;
+    if (fd >= 0 && close(fd) != 0 && ok)
+        return false;
+    errno = error;
     return ok;
 }
 
@@ -46,7 +63,7 @@ static bool write_files(int folder, const struct evidence_folder *f)
            fsync(folder) == 0;
 }
 
-static int open_folder(int parent, const char *name)
+int evidence_open_folder(int parent, const char *name)
 {
     return openat(parent, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 }
@@ -56,40 +73,152 @@ static int enter(int parent, const char *name)
 {
     int folder = -1;
     if (parent >= 0 && (mkdirat(parent, name, FOLDER_MODE) == 0 ? fsync(parent) == 0 : errno == EEXIST))
-        folder = open_folder(parent, name);
+        folder = evidence_open_folder(parent, name);
+    int error = errno;
     if (parent >= 0)
         close(parent);
+    errno = error;
     return folder;
 }
 
-static void remove_folder(int parent, const char *name)
+bool evidence_remove_unfinished(int parent, const char *name)
 {
     static const char *const files[] = {"message.eml", "dns.txt", "result.json", "result.jws"};
-    int folder = open_folder(parent, name);
+    int folder = evidence_open_folder(parent, name);
     for (size_t i = 0; folder >= 0 && i < sizeof files / sizeof files[0]; i++)
         (void)unlinkat(folder, files[i], 0);
     if (folder >= 0)
         close(folder);
-    (void)unlinkat(parent, name, AT_REMOVEDIR);
+    return unlinkat(parent, name, AT_REMOVEDIR) == 0;
 }
 
-/* Writes beside, then renames. A folder of that name that is there already was written whole, and stays. */
-static bool write_folder(int day, const char *id, const struct evidence_folder *f)
+static bool is_id_byte(char byte)
 {
-    char beside[TEMPORARY_MAX_BYTES];
-    (void)snprintf(beside, sizeof beside, ".%s.%ld", id, (long)gettid());
-    if (faccessat(day, id, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+    return byte_is_alnum(byte) || byte == '-' || byte == '_';
+}
+
+/* Behind an id there is nothing, or a dot and a number of 2 or more as we write it. */
+bool evidence_folder_read_name(const char *name, struct span *id, unsigned *number)
+{
+    size_t len = 0;
+    uint64_t value = 0;
+    while (is_id_byte(name[len]))
+        len++;
+    *id = (struct span){name, len};
+    *number = 1;
+    if (name[len] == '\0')
+        return len > 0;
+    const char *digits = name + len + 1;
+    for (const char *p = digits; byte_is_digit(*p) && value <= POSTINGS_MAX; p++)
+        value = 10 * value + (uint64_t)(*p - '0');
+    *number = (unsigned)value;
+    return len > 0 && name[len] == '.' && digits[0] != '0' && value > 1 && value <= POSTINGS_MAX &&
+           digits[strspn(digits, "0123456789")] == '\0';
+}
+
+/* ".ID.THREAD.N"; without the last part, as it was once. */
+static void unfinished_name(char out[static NAME_MAX_BYTES], const char *id, unsigned number)
+{
+    (void)snprintf(out, NAME_MAX_BYTES, ".%s.%ld.%u", id, (long)gettid(), number);
+}
+
+bool evidence_is_unfinished_name(const char *name)
+{
+    size_t len = 1;
+    while (name[0] == '.' && is_id_byte(name[len]))
+        len++;
+    return name[0] == '.' && len > 1 && name[len] == '.' && byte_is_digit(name[len + 1]) &&
+           name[len + strspn(name + len, ".0123456789")] == '\0';
+}
+
+/* What is of that name already was left by a process that had our number, or is another's work. */
+static int make_unfinished(int day, const char *id, char name[static NAME_MAX_BYTES])
+{
+    bool is_made = false;
+    errno = EEXIST;
+    for (unsigned i = 1; i <= LEFT_MAX && !is_made && errno == EEXIST; i++) {
+        unfinished_name(name, id, i);
+        is_made = mkdirat(day, name, FOLDER_MODE) == 0;
+    }
+    return is_made ? evidence_open_folder(day, name) : -1;
+}
+
+/*
+ * A rename that replaces nothing. Where the filesystem knows none (NFS), the look before it is enough: a
+ * folder that is not empty is never replaced, and an answer has one writer.
+ */
+static bool rename_new(int folder, const char *from, const char *to)
+{
+    if (renameat2(folder, from, folder, to, RENAME_NOREPLACE) == 0)
         return true;
-    remove_folder(day, beside);
-    int folder = mkdirat(day, beside, FOLDER_MODE) == 0 ? open_folder(day, beside) : -1;
-    bool ok = folder >= 0 && write_files(folder, f);
-    if (folder >= 0)
-        close(folder);
-    if (ok && renameat(day, beside, day, id) != 0)
-        ok = false;
+    if (errno != EINVAL && errno != ENOSYS)
+        return false;
+    if (faccessat(folder, to, F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
+        errno = EEXIST;
+        return false;
+    }
+    return renameat(folder, from, folder, to) == 0;
+}
+
+static void posting_name(char out[static NAME_MAX_BYTES], const char *id, unsigned number)
+{
+    (void)snprintf(out, NAME_MAX_BYTES, number == 1 ? "%s" : "%s.%u", id, number);
+}
+
+static bool is_taken(int day, const char *id, unsigned number)
+{
+    char name[NAME_MAX_BYTES];
+    posting_name(name, id, number);
+    return faccessat(day, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+/* A number that was free just now, with few looks where an id has many postings. */
+static unsigned find_free(int day, const char *id)
+{
+    unsigned taken = 0, open = 1;
+    while (open < POSTINGS_MAX && is_taken(day, id, open)) {
+        taken = open;
+        open *= 2;
+    }
+    while (open - taken > 1) {
+        unsigned middle = taken + (open - taken) / 2;
+        if (is_taken(day, id, middle))
+            taken = middle;
+        else
+            open = middle;
+    }
+    return open;
+}
+
+/* Whoever takes a number that was free a moment ago leaves us the next. */
+static bool enter_free(int day, const char *unfinished, const char *id, char name[static NAME_MAX_BYTES])
+{
+    for (unsigned number = find_free(day, id); number <= POSTINGS_MAX; number++) {
+        posting_name(name, id, number);
+        if (rename_new(day, unfinished, name))
+            return true;
+        if (errno != EEXIST && errno != ENOTEMPTY)
+            return false;
+    }
+    errno = EMLINK;
+    return false;
+}
+
+/* name gets what the folder is called, and keeps the id where it could not be made. */
+static bool write_folder(int day, const char *id, const struct evidence_folder *f,
+                         char name[static NAME_MAX_BYTES])
+{
+    char unfinished[NAME_MAX_BYTES];
+    int folder = make_unfinished(day, id, unfinished);
+    if (folder < 0)
+        return false;
+    bool ok = write_files(folder, f) && enter_free(day, unfinished, id, name);
+    int error = errno;
+    close(folder);
     if (!ok)
-        remove_folder(day, beside);
-    return (ok || faccessat(day, id, F_OK, AT_SYMLINK_NOFOLLOW) == 0) && fsync(day) == 0;
+        (void)evidence_remove_unfinished(day, unfinished);
+    errno = error;
+    return ok && fsync(day) == 0;
 }
 
 bool evidence_folder_can_write(const char *directory)
@@ -105,31 +234,39 @@ enum outcome evidence_folder_write(const char *directory, const char *id, int64_
                                    const struct evidence_folder *folder,
                                    char path[static EVIDENCE_PATH_MAX_BYTES])
 {
-    char time[CLOCK_RFC3339_SIZE];
+    char time[CLOCK_RFC3339_SIZE], name[NAME_MAX_BYTES];
     clock_format_rfc3339(received_at, time);
-    path[0] = '\0';
+    (void)snprintf(path, EVIDENCE_PATH_MAX_BYTES, "%s", directory);
+    errno = EINVAL;
     if (strlen(time) < sizeof "YYYY-MM-DD" || strpbrk(id, "./") != NULL || id[0] == '\0')
         return OUTCOME_TEMPORARY;
     const char *year = time;
     time[4] = time[7] = time[10] = '\0';
+    posting_name(name, id, 1);
     int day =
         enter(enter(enter(open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC), year), time + 5), time + 8);
-    bool ok = day >= 0 && write_folder(day, id, folder);
+    bool ok = day >= 0 && write_folder(day, id, folder, name);
+    int error = errno;
     if (day >= 0)
         close(day);
     int len =
-        snprintf(path, EVIDENCE_PATH_MAX_BYTES, "%s/%s/%s/%s/%s", directory, year, time + 5, time + 8, id);
-    return ok && len > 0 && len < EVIDENCE_PATH_MAX_BYTES ? OUTCOME_OK : OUTCOME_TEMPORARY;
+        snprintf(path, EVIDENCE_PATH_MAX_BYTES, "%s/%s/%s/%s/%s", directory, year, time + 5, time + 8, name);
+    bool fits = len > 0 && len < EVIDENCE_PATH_MAX_BYTES;
+    errno = fits ? error : ENAMETOOLONG;
+    return ok && fits ? OUTCOME_OK : OUTCOME_TEMPORARY;
 }
 
 enum outcome evidence_folder_add_answer(const char *path, struct span answer)
 {
     int folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-    bool ok = folder >= 0;
-    if (ok && unlinkat(folder, "answer.json", 0) != 0 && errno != ENOENT)
-        ok = false;
-    ok = ok && write_file(folder, "answer.json", &answer, 1) && fsync(folder) == 0;
-    if (folder >= 0)
-        close(folder);
+    if (folder < 0)
+        return OUTCOME_TEMPORARY;
+    bool ok = write_file(folder, ANSWER_BESIDE, &answer, 1) &&
+              rename_new(folder, ANSWER_BESIDE, EVIDENCE_ANSWER) && fsync(folder) == 0;
+    int error = errno;
+    if (!ok)
+        (void)unlinkat(folder, ANSWER_BESIDE, 0);
+    close(folder);
+    errno = error;
     return ok ? OUTCOME_OK : OUTCOME_TEMPORARY;
 }

@@ -10,16 +10,8 @@
 
 enum { HASH_HEX_BYTES = EVIDENCE_LOG_HASH_SIZE - 1, HEADER_MAX_BYTES = 1024 };
 
-#define MEMBER    ",\"" RESULT_JWS_PREVIOUS "\":\""
-#define PAYLOAD   "{\"payload\":\""
-#define PROTECTED "\",\"protected\":\""
-#define SIGNATURE "\",\"signature\":\""
-#define END       "\"}"
-
-static bool starts(struct span s, struct span prefix)
-{
-    return span_equal(span_slice(s, 0, prefix.len), prefix);
-}
+#define MEMBER ",\"" RESULT_JWS_PREVIOUS "\":\""
+#define END    "\"}"
 
 static char *plain_line(struct span result, const char *previous)
 {
@@ -59,40 +51,19 @@ static bool read_member(struct span object, char previous[static EVIDENCE_LOG_HA
         return false;
     object = span_slice(object, object.len - tail, object.len);
     struct span hash = span_slice(object, member.len, member.len + HASH_HEX_BYTES);
-    if (!starts(object, member) || !span_equal(span_slice(object, tail - end.len, tail), end) ||
-        !evidence_chain_is_hash(hash))
+    if (!span_equal(span_slice(object, 0, member.len), member) ||
+        !span_equal(span_slice(object, tail - end.len, tail), end) || !evidence_chain_is_hash(hash))
         return false;
     memcpy(previous, hash.data, hash.len);
     previous[hash.len] = '\0';
     return true;
 }
 
-/* What stands behind mark up to the next quote; line moves to that quote. */
-static bool take_value(struct span *line, struct span mark, struct span *value)
-{
-    if (!starts(*line, mark))
-        return false;
-    *line = span_slice(*line, mark.len, line->len);
-    size_t quote = span_find_byte(*line, 0, '"');
-    *value = span_slice(*line, 0, quote);
-    *line = span_slice(*line, quote, line->len);
-    return true;
-}
-
-bool evidence_chain_read_jws(struct span line, struct evidence_chain_jws *out)
-{
-    return take_value(&line, SPAN_LITERAL(PAYLOAD), &out->payload) &&
-           take_value(&line, SPAN_LITERAL(PROTECTED), &out->header) &&
-           take_value(&line, SPAN_LITERAL(SIGNATURE), &out->signature) && span_equal(line, SPAN_LITERAL(END));
-}
-
 bool evidence_chain_read(struct span line, char previous[static EVIDENCE_LOG_HASH_SIZE])
 {
-    struct evidence_chain_jws jws;
-    if (!starts(line, SPAN_LITERAL(PAYLOAD)))
+    struct result_jws_parts jws;
+    if (!result_jws_read(line, &jws))
         return read_member(line, previous);
-    if (!evidence_chain_read_jws(line, &jws))
-        return false;
     struct strbuf header;
     strbuf_init(&header, HEADER_MAX_BYTES);
     bool ok = base64_decode(jws.header, BASE64_ALPHABET_URL, &header) == OUTCOME_OK &&

@@ -21,11 +21,4 @@ bool evidence_chain_is_hash(struct span text);
 
 bool evidence_chain_hash(struct span line, char hash[static EVIDENCE_LOG_HASH_SIZE]) MUST_CHECK;
 
-/* The parts of a line that is a JWS, still in base64url. */
-struct evidence_chain_jws {
-    struct span payload, header, signature;
-};
-
-bool evidence_chain_read_jws(struct span line, struct evidence_chain_jws *out);
-
 #endif

@@ -15,6 +15,7 @@
 
 #include "deadline.h"
 #include "evidence_chain.h"
+#include "evidence_log_tail.h"
 #include "log.h"
 
 enum {
@@ -22,7 +23,13 @@ enum {
     LEFT_MODE = 0440,
     WAIT_MS = 2000, /* for another process that writes the same file, or moves it */
     NAP_MS = 2,
-    TAIL_MAX_BYTES = 2 * (EVIDENCE_LOG_LINE_MAX_BYTES + 1),
+};
+
+/* Somebody whose line is in the file and has to be on disk. It lies on the stack of who waits. */
+struct waiter {
+    struct waiter *next;
+    bool is_done;
+    int error; /* 0: the line is on disk */
 };
 
 struct evidence_log {
@@ -32,11 +39,35 @@ struct evidence_log {
     off_t end; /* behind the last line that last is of; -1: not looked at yet */
     char last[EVIDENCE_LOG_HASH_SIZE];
     unsigned references;
+    struct waiter *waiting; /* for an fdatasync that has not begun; all their lines are in fd */
+    bool is_syncing;        /* a thread is in fdatasync, without the lock */
+    pthread_cond_t synced;
 };
 
+/* So that a file that was just made still has its name after a power cut. Who may not read the folder cannot.
+ */
+static void sync_folder(const char *path)
+{
+    char folder[PATH_MAX];
+    (void)snprintf(folder, sizeof folder, "%s", path);
+    char *slash = strrchr(folder, '/');
+    if (slash != NULL)
+        slash[slash == folder ? 1 : 0] = '\0';
+    int fd = open(slash != NULL ? folder : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return;
+    (void)fsync(fd);
+    close(fd);
+}
+
+/* A FIFO in its place must not hold us. */
 static int open_log(const char *path)
 {
-    return open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, LOG_MODE);
+    struct stat status;
+    int fd = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, LOG_MODE);
+    if (fd >= 0 && fstat(fd, &status) == 0 && S_ISREG(status.st_mode) && status.st_size == 0)
+        sync_folder(path);
+    return fd;
 }
 
 static void nap(void)
@@ -61,53 +92,52 @@ static void unlock_file(int fd)
     (void)flock(fd, LOCK_UN);
 }
 
-/* The last bytes of the file, at most TAIL_MAX_BYTES. free() it. */
-static char *read_tail(int fd, off_t size, size_t *len)
+static void add_place(struct log_line *line, const struct evidence_log *log, off_t offset, off_t bytes)
 {
-    *len = size < TAIL_MAX_BYTES ? (size_t)size : TAIL_MAX_BYTES;
-    char *tail = malloc(*len);
-    for (size_t done = 0; tail != NULL && done < *len;) {
-        ssize_t n = pread(fd, tail + done, *len - done, size - (off_t)(*len - done));
-        if (n > 0) {
-            done += (size_t)n;
-        } else if (n == 0 || errno != EINTR) {
-            free(tail);
-            tail = NULL;
-        }
-    }
-    return tail;
+    log_line_add_string(line, "file", log->path);
+    log_line_add_number(line, "offset", offset);
+    log_line_add_number(line, "bytes", bytes);
 }
 
-/* Behind the last line end in s, or 0. */
-static size_t after_last_line(struct span s)
+static void tell_garbage(const struct evidence_log *log, off_t offset, off_t bytes)
 {
-    while (s.len > 0 && s.data[s.len - 1] != '\n')
-        s.len--;
-    return s.len;
+    struct log_line line;
+    log_line_begin(&line, "evidence-log");
+    log_line_add_string(&line, "reason", "garbage");
+    add_place(&line, log, offset, bytes);
+    log_line_write(&line, LOG_LEVEL_WARNING);
 }
 
-/* Takes the last line's hash, and a piece of one away that a crash left behind it. */
+static void tell_torn(const struct evidence_log *log, off_t offset, off_t bytes)
+{
+    struct log_line line;
+    log_line_begin(&line, "evidence-log");
+    log_line_add_string(&line, "reason", "torn");
+    add_place(&line, log, offset, bytes);
+    log_line_write(&line, LOG_LEVEL_WARNING);
+}
+
+/* Takes the last good line's hash, and sees to it that the next line begins behind a line end. */
 static bool read_end(struct evidence_log *log, off_t size)
 {
-    size_t len;
-    char *tail = read_tail(log->fd, size, &len);
-    if (tail == NULL)
+    struct evidence_log_tail tail;
+    log->end = -1;
+    if (!evidence_log_read_tail(log->fd, size, &tail))
         return false;
-    struct span text = {tail, len};
-    size_t end = after_last_line(text);
-    size_t begin = end > 0 ? after_last_line(span_slice(text, 0, end - 1)) : 0;
-    bool is_whole_file = size == (off_t)len;
-    bool ok = (end > 0 || is_whole_file) && (begin > 0 || is_whole_file) &&
-              len - end <= EVIDENCE_LOG_LINE_MAX_BYTES && end - begin <= EVIDENCE_LOG_LINE_MAX_BYTES + 1;
-    if (ok && end < len) {
-        log_write(LOG_LEVEL_WARNING, "evidence-log reason=torn bytes=%zu", len - end);
-        ok = ftruncate(log->fd, size - (off_t)(len - end)) == 0;
+    off_t end = tail.is_open ? size : tail.lines_end;
+    if (end > tail.good_end)
+        tell_garbage(log, tail.good_end, end - tail.good_end);
+    if (tail.is_open && write(log->fd, "\n", 1) != 1)
+        return false;
+    if (size > end) {
+        tell_torn(log, end, size - end);
+        if (ftruncate(log->fd, end) != 0)
+            return false;
     }
-    if (ok && end > 0)
-        ok = evidence_chain_hash(span_slice(text, begin, end - 1), log->last);
-    log->end = ok ? size - (off_t)(len - end) : -1;
-    free(tail);
-    return ok;
+    if (tail.good_end > 0)
+        memcpy(log->last, tail.hash, sizeof log->last);
+    log->end = end + (tail.is_open ? 1 : 0);
+    return true;
 }
 
 /* What others added since. A file that is empty carries on with the line that is known from before. */
@@ -182,8 +212,66 @@ static void read_note(struct evidence_log *log)
         memcpy(log->last, text, sizeof log->last);
 }
 
+/* Regular files and devices: the latter have no disk to wait for. 0, or errno. */
+static int sync_file(int fd)
+{
+    return fdatasync(fd) == 0 || errno == EINVAL || errno == EROFS ? 0 : errno;
+}
+
+static struct waiter *take_waiting(struct evidence_log *log)
+{
+    struct waiter *waiting = log->waiting;
+    log->waiting = NULL;
+    return waiting;
+}
+
+static void release(struct evidence_log *log, struct waiter *waiting, int error)
+{
+    while (waiting != NULL) {
+        struct waiter *next = waiting->next; /* it is gone once it is done */
+        waiting->error = error;
+        waiting->is_done = true;
+        waiting = next;
+    }
+    (void)pthread_cond_broadcast(&log->synced);
+}
+
+/* One fdatasync for all who wait now; those who come meanwhile have the next. fd is ours if the file is left.
+ */
+static void sync_waiting(struct evidence_log *log)
+{
+    struct waiter *waiting = take_waiting(log);
+    int fd = fcntl(log->fd, F_DUPFD_CLOEXEC, 0);
+    int error = fd >= 0 ? 0 : errno;
+    log->is_syncing = true;
+    pthread_mutex_unlock(&log->lock);
+    if (fd >= 0) {
+        error = sync_file(fd);
+        close(fd);
+    }
+    pthread_mutex_lock(&log->lock);
+    log->is_syncing = false;
+    release(log, waiting, error);
+}
+
+/* The line that was just written, with the lock still held. 0, or errno. */
+static int wait_for_disk(struct evidence_log *log)
+{
+    struct waiter w = {.next = log->waiting};
+    log->waiting = &w;
+    while (!w.is_done) {
+        if (log->is_syncing)
+            (void)pthread_cond_wait(&log->synced, &log->lock);
+        else
+            sync_waiting(log);
+    }
+    return w.error;
+}
+
 static void take_file(struct evidence_log *log, int fd)
 {
+    if (log->waiting != NULL)
+        release(log, take_waiting(log), sync_file(log->fd));
     if (log->fd >= 0) {
         unlock_file(log->fd); /* a child that was forked meanwhile may still have it open */
         close(log->fd);
@@ -226,21 +314,25 @@ static bool begin(struct evidence_log *log)
         if (holder == HOLDER_OTHER && !leave(log) && may_stay)
             return true;
         unlock_file(log->fd);
-        if (deadline_passed(deadline))
+        if (deadline_passed(deadline)) {
+            errno = EWOULDBLOCK;
             return false;
+        }
         nap();
     }
+    int error = errno;
     unlock_file(log->fd);
+    errno = error;
     return false;
 }
 
 static struct evidence_log *new_log(const char *path)
 {
     struct evidence_log *log = calloc(1, sizeof *log);
-    if (log == NULL || pthread_mutex_init(&log->lock, NULL) != 0) {
-        free(log);
+    if (log == NULL)
         return NULL;
-    }
+    (void)pthread_mutex_init(&log->lock, NULL); /* neither can fail on Linux */
+    (void)pthread_cond_init(&log->synced, NULL);
     log->fd = -1;
     log->references = 1;
     memcpy(log->last, EVIDENCE_LOG_START, sizeof log->last);
@@ -263,7 +355,10 @@ struct evidence_log *evidence_log_open(const char *path, char *error, size_t err
     if (log->fd < 0) {
         (void)snprintf(error, error_size, "%s: %s", path, strerrordesc_np(errno));
     } else if (!begin(log)) {
-        (void)snprintf(error, error_size, "%s: its end is no line of an evidence log, or it is locked", path);
+        (void)snprintf(error, error_size, "%s: %s", path,
+                       errno == EBADMSG       ? "no line of an evidence log near its end"
+                       : errno == EWOULDBLOCK ? "another process has it locked"
+                                              : strerrordesc_np(errno));
     } else {
         unlock_file(log->fd);
         return log;
@@ -290,6 +385,7 @@ void evidence_log_close(struct evidence_log *log)
     if (!is_last)
         return;
     take_file(log, -1);
+    (void)pthread_cond_destroy(&log->synced);
     (void)pthread_mutex_destroy(&log->lock);
     free(log->path);
     free(log);
@@ -347,22 +443,32 @@ static bool write_line(struct evidence_log *log, const char *line)
         log->end = log->end >= 0 ? log->end + written : -1;
         return true;
     }
+    int error = written < 0 ? errno : ENOSPC;
     if (written > 0 && (log->end < 0 || ftruncate(log->fd, log->end) != 0))
         log->end = -1;
+    errno = error;
     return false;
 }
 
 enum outcome evidence_log_append(struct evidence_log *log, struct span result,
-                                 const struct crypto_signing_key *key)
+                                 const struct crypto_signing_key *key, enum evidence_log_promise promise)
 {
+    int error = 0;
     pthread_mutex_lock(&log->lock);
     bool ok = begin(log);
-    if (ok) {
+    if (!ok) {
+        error = errno;
+    } else {
+        errno = ENOMEM;
         char *line = evidence_chain_line(result, log->last, key);
         ok = line != NULL && write_line(log, line);
+        error = errno;
         free(line);
         unlock_file(log->fd);
     }
+    if (ok)
+        error = promise == EVIDENCE_LOG_PROMISE_ON_DISK ? wait_for_disk(log) : 0;
     pthread_mutex_unlock(&log->lock);
-    return ok ? OUTCOME_OK : OUTCOME_TEMPORARY;
+    errno = error;
+    return error == 0 ? OUTCOME_OK : OUTCOME_TEMPORARY;
 }

@@ -5,14 +5,15 @@
 #include "evidence_chain.h"
 #include "result_jws.h"
 
-enum { CHUNK_BYTES = 65536 };
+enum { CHUNK_BYTES = 65536, WHAT_MAX_BYTES = 256 };
 
 /* The line at hand, of which at most EVIDENCE_LOG_LINE_MAX_BYTES are kept; all of it is hashed. */
 struct reading {
     struct evidence_log_check *check;
     struct crypto_sha256 *hash; /* owned */
     struct strbuf line;
-    bool has_bytes;
+    uint64_t offset; /* of the line in its file */
+    uint64_t bytes;  /* of it so far */
     bool is_too_long;
 };
 
@@ -34,44 +35,56 @@ static void compare(struct evidence_log_check *check, const char *previous)
                 "dropped, inserted or moved");
 }
 
-static bool is_signed(const struct evidence_log_check *check, struct span line)
+/*
+ * What is no line of an evidence log breaks no chain: the milter goes on with the last good line when it
+ * finds it at the end of the file, so that the next line tells whether one was lost.
+ */
+static void tell_garbage(struct reading *r)
 {
-    struct evidence_chain_jws jws;
-    return evidence_chain_read_jws(line, &jws) &&
-           result_jws_verify(check->key, jws.header, jws.payload, jws.signature);
+    char what[WHAT_MAX_BYTES];
+    (void)snprintf(what, sizeof what,
+                   "no line of an evidence log, %" PRIu64 " bytes at offset %" PRIu64
+                   ": the chain is whole around it unless the next line has a fault",
+                   r->bytes, r->offset);
+    fault(r->check, what);
 }
 
-static void check_line(struct evidence_log_check *check, struct span line, bool is_too_long)
+static bool check_line(struct reading *r)
 {
+    struct evidence_log_check *check = r->check;
+    struct span line = strbuf_view(&r->line);
+    uint8_t digest[CRYPTO_SHA256_BYTES];
     char previous[EVIDENCE_LOG_HASH_SIZE] = "";
+    if (!crypto_sha256_finish(r->hash, digest))
+        return false;
     check->lines++;
-    if (is_too_long || !evidence_chain_read(line, previous)) {
-        fault(check, is_too_long ? "longer than a line of an evidence log may be"
-                                 : "it carries no " RESULT_JWS_PREVIOUS ": no line of an evidence log");
-    } else {
-        if (check->lines == 1)
-            memcpy(check->first, previous, sizeof previous);
-        compare(check, previous);
+    if (r->is_too_long || !evidence_chain_read(line, previous)) {
+        tell_garbage(r);
+        return true;
     }
-    if (check->key != NULL && (is_too_long || !is_signed(check, line)))
+    if (check->lines == 1)
+        memcpy(check->first, previous, sizeof previous);
+    compare(check, previous);
+    if (check->key != NULL && !result_jws_verify_text(check->key, line))
         fault(check, "it is not signed by this key");
+    crypto_hex(digest, sizeof digest, check->last);
+    return true;
 }
 
 static bool end_line(struct reading *r)
 {
-    uint8_t digest[CRYPTO_SHA256_BYTES];
-    if (r->line.error == STRBUF_ERROR_MEMORY || !crypto_sha256_finish(r->hash, digest))
+    if (r->line.error == STRBUF_ERROR_MEMORY || !check_line(r))
         return false;
-    check_line(r->check, strbuf_view(&r->line), r->is_too_long);
-    crypto_hex(digest, sizeof digest, r->check->last);
     strbuf_clear(&r->line);
-    r->has_bytes = r->is_too_long = false;
+    r->offset += r->bytes + 1;
+    r->bytes = 0;
+    r->is_too_long = false;
     return true;
 }
 
 static bool add_bytes(struct reading *r, struct span bytes)
 {
-    r->has_bytes = r->has_bytes || bytes.len > 0;
+    r->bytes += bytes.len;
     if (!strbuf_append(&r->line, bytes))
         r->is_too_long = true;
     return r->line.error != STRBUF_ERROR_MEMORY && crypto_sha256_add(r->hash, bytes);
@@ -112,7 +125,11 @@ enum outcome evidence_log_verify(struct evidence_log_check *check, FILE *file)
         fault(check, "the file before this one ends within a line");
     strbuf_init(&r.line, EVIDENCE_LOG_LINE_MAX_BYTES);
     enum outcome outcome = read_all(&r, file);
-    check->is_torn = r.has_bytes;
+    check->is_torn = r.bytes > 0 && !r.is_too_long;
+    check->torn_offset = r.offset;
+    check->torn_bytes = r.bytes;
+    if (r.is_too_long && outcome == OUTCOME_OK && !check_line(&r))
+        outcome = OUTCOME_INTERNAL;
     strbuf_clear(&r.line);
     crypto_sha256_free(r.hash);
     return outcome;

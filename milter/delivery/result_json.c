@@ -469,6 +469,7 @@ bool result_json_read_answer(struct span text, struct result_answer *out)
         out->status = (int)json_integer_value(status);
         out->attempts = (unsigned)json_integer_value(json_object_get(answer, "attempts"));
         copy_text(json_object_get(answer, "outcome"), out->outcome, sizeof out->outcome);
+        copy_text(json_object_get(answer, "answeredAt"), out->answered_at, sizeof out->answered_at);
         copy_text(json_object_get(answer, "detail"), out->detail, sizeof out->detail);
     }
     json_decref(answer);

@@ -8,6 +8,11 @@
 
 enum { HEADER_MAX_BYTES = 512, OVERHEAD_MAX_BYTES = 1024 };
 
+#define PAYLOAD   "{\"payload\":\""
+#define PROTECTED "\",\"protected\":\""
+#define SIGNATURE "\",\"signature\":\""
+#define END       "\"}"
+
 /* RFC 7638: the SHA-256 of the JWK's required members in the order of their names (RFC 8037 section 2). */
 static bool append_thumbprint(const struct crypto_signing_key *key, struct strbuf *out)
 {
@@ -47,13 +52,13 @@ static bool append_members(const struct crypto_signing_key *key, struct strbuf *
 {
     uint8_t signature[CRYPTO_ED25519_SIGNATURE_BYTES];
     struct span signed_text = strbuf_view(input);
-    return crypto_sign(key, signed_text, signature) && strbuf_append_string(out, "{\"payload\":\"") &&
+    return crypto_sign(key, signed_text, signature) && strbuf_append_string(out, PAYLOAD) &&
            strbuf_append(out, span_slice(signed_text, header_len + 1, signed_text.len)) &&
-           strbuf_append_string(out, "\",\"protected\":\"") &&
+           strbuf_append_string(out, PROTECTED) &&
            strbuf_append(out, span_slice(signed_text, 0, header_len)) &&
-           strbuf_append_string(out, "\",\"signature\":\"") &&
+           strbuf_append_string(out, SIGNATURE) &&
            base64_append_url(out, (struct span){(const char *)signature, sizeof signature}) &&
-           strbuf_append_string(out, "\"}");
+           strbuf_append_string(out, END);
 }
 
 char *result_jws_sign(const struct crypto_signing_key *key, struct span payload, const char *previous)
@@ -74,18 +79,42 @@ char *result_jws_sign(const struct crypto_signing_key *key, struct span payload,
     return jws;
 }
 
-bool result_jws_verify(const struct crypto_verifying_key *key, struct span header, struct span payload,
-                       struct span signature)
+/* What stands behind mark up to the next quote; text moves to that quote. */
+static bool take_value(struct span *text, struct span mark, struct span *value)
+{
+    if (!span_equal(span_slice(*text, 0, mark.len), mark))
+        return false;
+    *text = span_slice(*text, mark.len, text->len);
+    size_t quote = span_find_byte(*text, 0, '"');
+    *value = span_slice(*text, 0, quote);
+    *text = span_slice(*text, quote, text->len);
+    return true;
+}
+
+bool result_jws_read(struct span text, struct result_jws_parts *out)
+{
+    return take_value(&text, SPAN_LITERAL(PAYLOAD), &out->payload) &&
+           take_value(&text, SPAN_LITERAL(PROTECTED), &out->header) &&
+           take_value(&text, SPAN_LITERAL(SIGNATURE), &out->signature) && span_equal(text, SPAN_LITERAL(END));
+}
+
+static bool verify(const struct crypto_verifying_key *key, const struct result_jws_parts *parts)
 {
     struct strbuf input, bytes;
-    strbuf_init(&input, header.len + 1 + payload.len);
+    strbuf_init(&input, parts->header.len + 1 + parts->payload.len);
     strbuf_init(&bytes, CRYPTO_ED25519_SIGNATURE_BYTES);
-    bool ok = strbuf_append(&input, header) && strbuf_append_byte(&input, '.') &&
-              strbuf_append(&input, payload) &&
-              base64_decode(signature, BASE64_ALPHABET_URL, &bytes) == OUTCOME_OK &&
+    bool ok = strbuf_append(&input, parts->header) && strbuf_append_byte(&input, '.') &&
+              strbuf_append(&input, parts->payload) &&
+              base64_decode(parts->signature, BASE64_ALPHABET_URL, &bytes) == OUTCOME_OK &&
               bytes.len == CRYPTO_ED25519_SIGNATURE_BYTES &&
               crypto_verify(key, strbuf_view(&input), (const uint8_t *)bytes.data);
     strbuf_clear(&input);
     strbuf_clear(&bytes);
     return ok;
+}
+
+bool result_jws_verify_text(const struct crypto_verifying_key *key, struct span text)
+{
+    struct result_jws_parts parts;
+    return result_jws_read(text, &parts) && verify(key, &parts);
 }

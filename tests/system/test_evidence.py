@@ -2,8 +2,11 @@
 """What is kept and shown of a reply beyond its verdict: signed results, the evidence folder and log, the metrics."""
 import hashlib
 import json
+import os
 import re
 import shutil
+import socket
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from cryptography.hazmat.primitives import serialization
@@ -177,6 +180,47 @@ def test_record_that_is_damaged_is_not_judged(record):
     assert record("result.json", lambda data: data.replace(b'"Policy ', b'"Policy non'))[0] == 78
 
 
+@pytest.mark.parametrize("kind", ["fifo", "socket", "link", "device"])
+@pytest.mark.parametrize("name", ["result.json", "result.jws", "message.eml", "dns.txt", "answer.json"])
+def test_record_with_something_else_in_the_place_of_a_file_is_told_at_once(conf, dns, keys, tmp_path, name, kind):
+    place = tmp_path / "record"
+    place.mkdir()
+    (place / "message.eml").write_bytes(signer.sign(mail.reply(CHALLENGE, DIGEST).bytes(), keys["rsa2048"], DOMAIN, "rsa2048"))
+    shutil.copy(dns(), place / "dns.txt")
+    (place / "result.json").write_bytes(milter.run("-t", "-c", conf(), "-D", place / "dns.txt", place / "message.eml").stdout)
+    assert milter.run("-t", "--replay", place).returncode == 0
+    path = place / name
+    if path.exists():
+        path.rename(tmp_path / name)
+    if kind == "fifo":
+        os.mkfifo(path)
+    elif kind == "socket":
+        socket.socket(socket.AF_UNIX).bind(str(path))
+    elif kind == "link":
+        path.symlink_to(tmp_path / name)
+    else:
+        path.symlink_to("/dev/zero")
+    done = milter.run("-t", "--explain", "--replay", place)
+    if name == "answer.json":  # as without one
+        assert done.returncode == 0 and b"its answer is not recorded" in b" ".join(done.stdout.split())
+    else:
+        assert done.returncode == 66 and str(place).encode() in done.stderr and b"regular" in done.stderr or b"link" in done.stderr
+
+
+@pytest.mark.parametrize("how", ["-c", "-D", "--find", "--verify-log", "--public-key", "EvidenceKeyFile", "EndpointTokenFile",
+                                 "TrustAnchorFile", "EndpointCAFile"])
+def test_a_fifo_in_the_place_of_a_file_hangs_nothing(conf, tmp_path, how):
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    message = tmp_path / "reply.eml"
+    message.write_bytes(mail.reply(CHALLENGE, DIGEST).bytes())
+    calls = {"-c": ("-n", "-c", fifo), "-D": ("-t", "-c", conf(), "-D", fifo, message), "--find": ("-c", conf(), "--find", "x", fifo),
+             "--verify-log": ("--verify-log", fifo), "--public-key": ("--verify-log", "--public-key", fifo, message)}
+    call = calls.get(how) or ("-t", "-p", "-c", conf(f"{how} {fifo}"), message)
+    done = milter.run(*call)
+    assert done.returncode in (66, 78) and str(fifo).encode() in done.stderr, done.stderr
+
+
 def test_evidence_that_cannot_be_written_is_temporary(mx, exchange, with_evidence):
     server, folder = with_evidence
     with mx.with_milter(server):
@@ -205,13 +249,73 @@ def test_a_good_folder_is_not_complained_of(mx, exchange, with_evidence):
         assert not any(" evidence reason=" in line for line in server.log_lines())
 
 
-def test_same_mail_twice_keeps_its_evidence(mx, exchange, with_evidence):
+def folders_of(folder, key):
+    """The folders of an id, the first posting first."""
+    found = [path.parent for path in folder.rglob("result.json") if path.parent.name.split(".")[0] == key]
+    return sorted(found, key=lambda path: int((path.name + ".1").split(".")[1]))
+
+
+def is_complete(place):
+    result = json.loads((place / "result.json").read_text())
+    answer = json.loads((place / "answer.json").read_text())
+    assert hashlib.sha256((place / "message.eml").read_bytes()).hexdigest() == result["messageSha256"]
+    assert answer.keys() == {"outcome", "status", "attempts", "answeredAt", "detail"}
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", answer["answeredAt"]) and answer["attempts"] >= 1
+    return answer["outcome"]
+
+
+def test_each_posting_of_an_id_keeps_its_mail_and_its_answer(mx, exchange, with_evidence):
+    """A deferred mail that comes again, and another mail with the same id, which the ACME server refuses."""
+    server, folder = with_evidence
+    server.set("EndpointRetryFor", "1s")
+    data = signed_reply(exchange)
+    with mx.with_milter(server):
+        mx.acme.stop()
+        try:
+            assert mx.send(exchange, data).code == 451
+        finally:
+            mx.acme.start()
+        assert mx.send(exchange, data).code == 250
+        assert mx.send(exchange, b"Received: from elsewhere by mx; Tue, 24 Nov 2026 05:00:00 +0000\r\n" + data).code == 250
+        (key,) = {path.parent.name.split(".")[0] for path in folder.rglob("result.json")}
+        wait_for(lambda: len(list(folder.rglob("answer.json"))) == 3, "answer.json follows")
+    places = folders_of(folder, key)
+    assert [place.name for place in places] == [key, f"{key}.2", f"{key}.3"]
+    assert [is_complete(place) for place in places] == ["unavailable", "accepted", "accepted"]
+    assert b"from elsewhere" in (places[2] / "message.eml").read_bytes()
+    for place in places:
+        done = milter.run("-t", "-c", "/nonexistent", "--replay", place)
+        assert done.returncode == 0, done.stderr
+
+
+def test_one_mail_many_times_on_eight_connections(mx, exchange, with_evidence):
     server, folder = with_evidence
     data = signed_reply(exchange)
     with mx.with_milter(server):
-        assert mx.send(exchange, data).code == 250
-        assert mx.send(exchange, data).code == 250
-    assert len([path for path in tree(folder) if path.name == "message.eml"]) == 1
+        with ThreadPoolExecutor(8) as pool:
+            codes = list(pool.map(lambda _: mx.send(exchange, data).code, range(80)))
+        assert codes == [250] * 80
+        wait_for(lambda: len(list(folder.rglob("answer.json"))) == 80, "answer.json follows")
+        assert not [line for line in server.log_lines() if " evidence reason=" in line]
+    (key,) = {path.parent.name.split(".")[0] for path in folder.rglob("result.json")}
+    places = folders_of(folder, key)
+    assert [place.name for place in places] == [key] + [f"{key}.{number}" for number in range(2, 81)]
+    assert {is_complete(place) for place in places} == {"accepted"}
+
+
+def test_unfinished_folders_of_a_crash_are_removed_at_the_start(mx, with_evidence):
+    server, folder = with_evidence
+    old, new = folder / "2026/11/24/.abc.77.1", folder / "2026/11/24/.abc.78.1"
+    for place in (old, new):
+        place.mkdir(parents=True)
+        (place / "message.eml").write_bytes(b"half a ma")
+    for path in [folder / "2026", *(folder / "2026").rglob("*")]:
+        shutil.chown(path, milter.USER, milter.USER)
+    os.utime(old, (1000000000, 1000000000))
+    with mx.with_milter(server):
+        (line,) = wait_for(lambda: [line for line in server.log_lines() if " evidence reason=unfinished " in line], "it is told")
+        assert milter.logfmt(line) == {"reason": "unfinished", "path": str(old)}
+    assert not old.exists() and new.exists()
 
 
 def test_metrics_count_verdicts(mx, new_exchange, new_milter):

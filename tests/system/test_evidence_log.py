@@ -104,7 +104,8 @@ def test_chain_goes_on_after_a_restart_a_crash_and_a_rotation_in_between(mx, new
         assert code == 0 and " lines=2 faults=0 " in lines[0] and "a piece of one" in errors
         server.start()
         refuse(mx, new_exchange)
-        assert "evidence-log reason=torn bytes=21" in server.log().decode()
+        size = len(b"".join(log.read_bytes().splitlines(keepends=True)[:2]))
+        assert f"evidence-log reason=torn file={log} offset={size} bytes=21" in server.log().decode()
         os.rename(log, files[0])
         server.reload()
         wait_for(log.exists, "the log is opened anew")
@@ -118,6 +119,27 @@ def test_chain_goes_on_after_a_restart_a_crash_and_a_rotation_in_between(mx, new
     assert verify(*files)[0] == 0
     assert verify(files[0], files[2])[0] == 1
     assert verify(*reversed(files))[0] == 1
+
+
+@pytest.mark.parametrize("left", [bytes(512 * 1024), b"garbage\n", b"garbage\n" + bytes(4096)],
+                         ids=["zeros", "a line", "a line and zeros"])
+def test_what_a_power_cut_leaves_is_told_and_the_chain_goes_on(mx, new_exchange, logging, left):
+    server, log = logging
+    with mx.with_milter(server):
+        refuse(mx, new_exchange)
+    size = log.stat().st_size
+    with log.open("ab") as file:
+        file.write(left)
+    with mx.with_milter(server):
+        refuse(mx, new_exchange)
+        kept = 8 if left.startswith(b"garbage") else len(left)
+        assert f"evidence-log reason=garbage file={log} offset={size} bytes={kept}\n" in server.log().decode()
+    code, lines, errors = verify(log)
+    assert code == 1 and " lines=3 faults=1 " in lines[0]
+    assert errors.startswith(f"{log}:2: no line of an evidence log, ") and f" at offset {size}: " in errors
+    with_gap = log.with_suffix(".gap")
+    with_gap.write_bytes(b"".join(log.read_bytes().splitlines(keepends=True)[1:]))
+    assert verify(log, with_gap)[0] == 1
 
 
 def test_reload_that_fails_still_carries_the_chain_to_the_new_file(mx, new_exchange, logging):

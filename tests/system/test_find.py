@@ -59,14 +59,15 @@ def test_what_the_milter_wrote_is_found(mx, new_exchange, with_evidence):
     results = {each["verdict"]: each for each in map(json.loads, log.read_text().splitlines())}
     passed = results["pass"]
     year, month, day = passed["receivedAt"][:10].split("-")
-    line = [passed["receivedAt"], passed["id"], "pass", good.author, good_queue_id,
-            str(folder / year / month / day / passed["id"])]
+    place = folder / year / month / day / passed["id"]
+    answer = json.loads((place / "answer.json").read_text())
+    line = [passed["receivedAt"], passed["id"], "pass", good.author, good_queue_id, str(place), "accepted", answer["answeredAt"]]
     for wanted in (passed["id"], good_queue_id):
         assert find(server.conf, wanted) == (0, [line], "")
     assert line in find(server.conf, good.author.upper())[1]
     code, lines, _ = find(server.conf, results["reject"]["id"])
-    assert (code, [each[2:] for each in lines]) == (0, [["reject", bad.author, results["reject"]["smtp"]["queueId"], "-"]])
-    done = milter.run("-t", "-c", server.conf, "--replay", line[-1])
+    assert (code, [each[2:] for each in lines]) == (0, [["reject", bad.author, results["reject"]["smtp"]["queueId"], "-", "-", "-"]])
+    done = milter.run("-t", "-c", server.conf, "--replay", place)
     assert done.returncode == 0, done.stderr
 
 
@@ -76,7 +77,7 @@ def test_each_thing_that_can_be_asked_for(evidence, wanted):
     conf, add, _ = evidence
     add(6)
     place = add(7, **{"from": "carol@author.acme-lab.net", "smtp": {"queueId": "7XQ", "mailFrom": "sender@esp.acme-lab.net"}})
-    line = ["2026-11-24T05:00:00Z", identity(7), "reject", "carol@author.acme-lab.net", "7XQ", str(place)]
+    line = ["2026-11-24T05:00:00Z", identity(7), "reject", "carol@author.acme-lab.net", "7XQ", str(place), "-", "-"]
     assert find(conf, wanted) == (0, [line], "")
 
 
@@ -190,11 +191,31 @@ def test_too_many_matches_are_the_last(evidence):
     assert "older" in error
 
 
+def test_each_posting_has_its_line_in_order_with_its_answer(evidence, tmp_path):
+    """Ten in one second, the eleventh a second later; the log has the same ones."""
+    conf, add, _ = evidence
+    for number in range(1, 12):
+        changes = {"messageSha256": f"{number:064x}", "receivedAt": f"2026-11-24T05:00:0{number // 11}Z",
+                   "smtp": {"queueId": f"{number}XQ", "mailFrom": None}}
+        place = add(1, in_folder=False, **changes).parent / (identity(1) if number == 1 else f"{identity(1)}.{number}")
+        place.mkdir(parents=True)
+        (place / "result.json").write_text(json.dumps(dict(RESULT, id=identity(1), **changes)))
+        outcome = "accepted" if number == 11 else "unavailable"
+        answer = {"outcome": outcome, "status": 200, "attempts": 2, "answeredAt": f"2026-11-24T05:01:{number:02}Z", "detail": ""}
+        (place / "answer.json").write_text(json.dumps(answer))
+    (tmp_path / "evidence/2026/11/24" / f"{identity(1)}.12").mkdir()
+    code, lines, error = find(conf, identity(1))
+    assert (code, len(lines), error.count("damaged")) == (0, 11, 1)
+    assert [line[4] for line in lines] == [f"{number}XQ" for number in range(1, 12)]
+    assert [line[7] for line in lines] == [f"2026-11-24T05:01:{number:02}Z" for number in range(1, 12)]
+    assert lines[10][5].endswith(f"{identity(1)}.11") and lines[10][6] == "accepted" and lines[0][6] == "unavailable"
+
+
 def test_hostile_text_is_one_printable_word(evidence):
     conf, add, _ = evidence
     add(1, **{"from": "a\x1b[31m b\n@x", "smtp": {"queueId": "4XQ", "mailFrom": None}})
     done = milter.run("-c", conf, "--find", "4XQ")
-    assert done.returncode == 0 and re.fullmatch(rb"[ -~]+\n", done.stdout) and len(done.stdout.split(b" ")) == 6
+    assert done.returncode == 0 and re.fullmatch(rb"[ -~]+\n", done.stdout) and len(done.stdout.split(b" ")) == 8
 
 
 def test_evidence_that_cannot_be_read_is_not_called_absent(evidence):

@@ -92,3 +92,41 @@ def test_signed_record_is_judged_again_without_network_or_key(mx, exchange, sign
     done = milter.run("-t", "-c", "/nonexistent", "--replay", place)
     assert done.returncode == 1
     assert b"recorded verdict is pass" in done.stderr
+
+
+def test_replay_and_find_verify_the_signature(mx, exchange, signing, key, tmp_path):
+    server, folder = signing
+    send_good(mx, exchange, server, key)
+    place = kept_folder(folder)
+    good, other = tmp_path / "good.pem", tmp_path / "other.pem"
+    good.write_bytes(key.export_to_pem(private_key=False))
+    other.write_bytes(jwk.JWK.generate(kty="OKP", crv="Ed25519").export_to_pem(private_key=False))
+    name = place.name
+
+    def run(*arguments):
+        done = milter.run(*arguments)
+        return done.returncode, len(done.stdout.splitlines()), done.stderr.decode()
+    replay, find = ("-t", "--replay", place), ("-c", server.conf, "--find", name)
+    for command in (replay, find):
+        code, lines, errors = run("--public-key", good, *command)
+        assert (code, lines) == (0, 1) and "not verified" not in errors
+        code, lines, errors = run(*command)
+        assert (code, lines) == (0, 1) and "not verified" in errors
+        code, lines, errors = run("--public-key", other, *command)
+        assert (code, lines) == (66, 0) and str(place) in errors and "not signed by this key" in errors
+    result = place / "result.jws"
+    parts = json.loads(result.read_text())
+    payload = json.loads(jwk.base64url_decode(parts["payload"]))
+    changed = dict(payload, receivedAt="2026-11-24T05:00:00Z")
+    result.unlink()
+    result.write_text(json.dumps(dict(parts, payload=jwk.base64url_encode(json.dumps(changed))), separators=(",", ":")))
+    for command in (replay, find):
+        code, lines, errors = run("--public-key", good, *command)
+        assert (code, lines) == (66, 0) and "not signed by this key" in errors
+    result.unlink()
+    (place / "result.json").write_text(json.dumps(payload))
+    for command in (replay, find):
+        code, lines, errors = run(*command)
+        assert (code, lines) == (0, 1) and "not verified" not in errors
+        code, lines, errors = run("--public-key", good, *command)
+        assert (code, lines) == (66, 0) and "not signed: there is no result.jws" in errors

@@ -46,7 +46,8 @@ static void write_log(const char *root, const struct crypto_signing_key *key, st
     for (int i = 0; i < LINES; i++) {
         char result[64];
         (void)snprintf(result, sizeof result, "{\"version\":1,\"id\":\"%d\"}", i);
-        if (log == NULL || evidence_log_append(log, span_from_string(result), key) != OUTCOME_OK)
+        if (log == NULL || evidence_log_append(log, span_from_string(result), key,
+                                               EVIDENCE_LOG_PROMISE_WRITTEN) != OUTCOME_OK)
             abort();
     }
     evidence_log_close(log);
