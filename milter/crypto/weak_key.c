@@ -83,6 +83,19 @@ static enum outcome check_small_factors(const struct rsa_key *key, BN_CTX *ctx)
     return outcome_of(ok, ok && !BN_is_one(a));
 }
 
+/*
+ * Of a modulus that is itself a prime anybody can compute the private exponent. By Fermat's test to the base
+ * 2: what passes it and is no prime is too rare to be a key.
+ */
+static enum outcome check_prime(const struct rsa_key *key, BN_CTX *ctx)
+{
+    BIGNUM *exponent = BN_CTX_get(ctx);
+    BIGNUM *power = BN_CTX_get(ctx);
+    bool ok = power != NULL && BN_copy(exponent, key->modulus) != NULL && BN_sub_word(exponent, 1) == 1 &&
+              BN_set_word(power, 2) == 1 && BN_mod_exp(power, power, exponent, key->modulus, ctx) == 1;
+    return outcome_of(ok, ok && BN_is_one(power));
+}
+
 /* Newton's method from above. */
 static bool integer_root(BIGNUM *root, const BIGNUM *n, BN_CTX *ctx)
 {
@@ -233,6 +246,7 @@ static const struct {
 } rsa_checks[] = {
     {check_exponent, "weak key: the RSA exponent is 1 or even"},
     {check_small_factors, "weak key: the RSA modulus has a small factor"},
+    {check_prime, "weak key: the RSA modulus is a prime, not a product of two"},
     {check_close_primes, "weak key: the two primes of the RSA modulus are too close to each other"},
     {check_roca, "weak key: made by Infineon's faulty library (ROCA)"},
     {check_sparse, "weak key: the RSA modulus holds too few random bits"},

@@ -39,7 +39,7 @@ class RSAKey:
 
     def __init__(self, name, factors, e=65537, expect=None, verdict="dkim-key-weak"):
         self.name, self.n, self.e, self.expect, self.kind = name, math.prod(factors), e, expect, "rsa"
-        self.verdict = verdict if expect else None
+        self.verdict, self.is_prime = verdict if expect else None, len(factors) == 1
         phi = 1
         for i, p in enumerate(factors):
             phi *= p if p in factors[:i] else p - 1
@@ -143,6 +143,7 @@ def rsa_keys():
     yield RSAKey("even modulus", [2, p, q], 65537, small)
     yield RSAKey("modulus of three primes, 3 one of them", [3, p, q], 65537, small)
     yield RSAKey("modulus of three primes, 65521 one of them", [65521, p, q], 65537, small)
+    yield RSAKey("a prime", [next_prime(p << 1024)], 65537, "a prime")
     yield RSAKey("a square", [p, p], 65537, close)
     yield RSAKey("the next prime", [p, next_prime(p + 2)], 65537, close)
     yield RSAKey("ROCA", primes_of_roca(1024, 2), 65537, "ROCA")
