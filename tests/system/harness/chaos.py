@@ -17,8 +17,9 @@ from .mail_exchanger import CA_DOMAIN, CHALLENGE_ADDRESS
 from .postfix import Postfix
 
 DISK_KB, DISK_KB_A_REPLY, FREE_MAX_BYTES = 4096, 64, 65536
-# What is discarded never reaches the queue manager, and Postfix paces what it accepts by what that has delivered.
-IN_FLOW = "in_flow_delay = 0\n"
+# What is discarded never reaches the queue manager, and Postfix paces what it accepts by what that has delivered. Nor may it
+# take a sender for a local one: to a forged mail without From it would add the field as it was signed.
+MAIN = "in_flow_delay = 0\nlocal_header_rewrite_clients =\n"
 SETTINGS = [("ChallengeAddress", CHALLENGE_ADDRESS), ("AuthservID", "mx." + CA_DOMAIN), ("LogLevel", "info"), ("LogTokens", "yes"),
             # Short waits: a fault must not take a test minutes.
             ("EndpointTimeout", "1s"), ("EndpointRetryFor", "1s"), ("DNSTimeout", "1s")]
@@ -45,7 +46,7 @@ class World:
         for pair in (("Endpoint", self.acme_link.url), ("Nameservers", self.dns_link.address),
                      ("TrustAnchorFile", self.dns.trust_anchor), ("EvidenceDirectory", self.evidence), ("EvidenceLog", self.log)):
             self.milter.set(*pair)
-        self.postfix = Postfix(folder, CA_DOMAIN, f"unix:{self.milter.socket}", IN_FLOW)
+        self.postfix = Postfix(folder, CA_DOMAIN, f"unix:{self.milter.socket}", MAIN)
 
     @contextlib.contextmanager
     def running(self):

@@ -48,6 +48,8 @@ class Evidence:
         self.world = world
         self.folders = [path.parent for path in world.evidence.rglob("message.eml") if not path.parent.name.startswith(".")]
         self.by_hash = collections.defaultdict(list)
+        self.posted = [(request["status"], json.loads(request["body"])) for request in world.acme.requests()]
+        self.accepted = {result["id"] for status, result in self.posted if status == 200}
         self.unanswered = 0  # the milter was killed, or the disk full, between the ACME server's answer and the record of it
         self.lines = sum(path.read_bytes().count(b"\n") for path in self.logs())
 
@@ -70,12 +72,16 @@ class Evidence:
             yield None, f"{folder} lacks {missing}"
             return
         answers = {name: data for name, data in files.items() if name.startswith("answer")}
-        self.unanswered += not any(answers.values())
+        self.unanswered += not answers
         for name, data in {"result.json": files["result.json"], **answers}.items():
-            if data and not self._is_json(data):
+            if not self._is_json(data):
                 yield None, f"{folder}/{name} is broken: {data[-60:]}"
+                return
         result, digest = json.loads(files["result.json"]), hashlib.sha256(files["message.eml"]).hexdigest()
         self.by_hash[digest].append(result["id"])
+        for data in answers.values():
+            if json.loads(data)["outcome"] == "accepted" and result["id"] not in self.accepted:
+                yield result["tokenPart1"], f"{folder} says accepted, and the ACME server knows nothing of it"
         if result["messageSha256"] != digest:
             yield result["tokenPart1"], f"{folder} holds another mail than its result says"
 
@@ -89,8 +95,7 @@ class Evidence:
 
     def _posted(self):
         """Whatever was posted was on the disk before, with the mail's own bytes."""
-        for request in self.world.acme.requests():
-            result = json.loads(request["body"])
+        for _, result in self.posted:
             if result["id"] not in self.by_hash[result["messageSha256"]]:
                 yield result["tokenPart1"], f"posted, and no folder has the mail {result['messageSha256']}"
 
@@ -101,8 +106,7 @@ class Evidence:
         logged = collections.Counter()
         for path in self.logs():
             logged.update(json.loads(line).get("id") for line in path.read_text(encoding="utf-8").splitlines())
-        for request in self.world.acme.requests():
-            result = json.loads(request["body"])
+        for _, result in self.posted:
             if not logged[result["id"]]:
                 yield result["tokenPart1"], "posted, and not in EvidenceLog"
 

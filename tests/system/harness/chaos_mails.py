@@ -14,7 +14,7 @@ from .replies import good_reply
 
 
 HONEST = "honest"
-REPEATED, RELAYED = 0.1, 0.0  # shares of the honest replies
+REPEATED, RELAYED = 0.1, 0.2  # shares of the honest replies
 
 
 def _signed(exchange, **changes):
