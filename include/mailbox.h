@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The addresses of RFC 5322 (and 6532) fields and of RFC 5321 paths. Everything that two parsers could read
+ * The addresses of RFC 5322 (and 6532) fields. Everything that two parsers could read
  * differently is refused, never repaired: a certificate will name what is found here.
  */
 #ifndef MAILBOX_H
@@ -11,7 +11,8 @@
 enum { MAILBOX_LOCAL_MAX_BYTES = 64, MAILBOX_LIST_MAX = 256, MAILBOX_FIELD_MAX_BYTES = 16384 };
 
 struct mailbox {
-    char local[MAILBOX_LOCAL_MAX_BYTES + 1]; /* as it stands, quotes included (RFC 5321 2.3.11) */
+    char local[MAILBOX_LOCAL_MAX_BYTES +
+               1]; /* as it stands, but for quotes that it does not need (RFC 5321 4.1.2) */
     struct domain domain;
 };
 
@@ -19,8 +20,9 @@ enum { MAILBOX_MAX_BYTES = MAILBOX_LOCAL_MAX_BYTES + 1 + DOMAIN_MAX_BYTES };
 
 /*
  * The one mailbox of a From field body: [phrase] "<" addr-spec ">", or a bare addr-spec, comments and folding
- * allowed around it. Refused: none or several mailboxes, groups, routes, domain literals, encoded-words in
- * the address, text behind the angle-addr, comments or blanks inside the addr-spec, a comment that holds "<",
+ * allowed around it, and blanks inside the angle brackets. Refused: none or several mailboxes, groups,
+ * routes, domain literals, encoded-words in the address, text behind the angle-addr, comments or blanks
+ * inside the addr-spec, a comment that holds "<",
  * ">" or "@", quoted-pairs (or quotes inside comments) beside a second "@" or "<", a quoted local part with
  * anything in it that is not atext, dot or inner space, NUL and controls, invalid UTF-8, code points in the
  * addr-spec that are not seen or that reorder others, "*" alone as local part (RFC 8823 section 3).
@@ -28,11 +30,8 @@ enum { MAILBOX_MAX_BYTES = MAILBOX_LOCAL_MAX_BYTES + 1 + DOMAIN_MAX_BYTES };
  */
 enum outcome mailbox_parse_author(struct span field_body, struct mailbox *out, const char **why) MUST_CHECK;
 
-/* A bare addr-spec with nothing around it: configuration, envelope after its angle brackets are gone. */
+/* A bare addr-spec with nothing around it: from the configuration. */
 enum outcome mailbox_parse_address(struct span text, struct mailbox *out) MUST_CHECK;
-
-/* "<addr>" or "addr" of MAIL FROM or RCPT TO; a source route is refused. "<>" is OUTCOME_ABSENT. */
-enum outcome mailbox_parse_path(struct span path, struct mailbox *out) MUST_CHECK;
 
 /*
  * Walks the addresses of a To field body leniently (lists, groups, comments; parts that cannot be read are

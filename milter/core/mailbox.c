@@ -101,6 +101,8 @@ static enum outcome parse_addr_spec(struct span text, struct mailbox *out, const
         return OUTCOME_BROKEN_INPUT;
     *why = domain.len > 0 && domain.data[0] == '[' ? "domain literal" : "invalid domain";
     enum outcome outcome = domain_parse(domain, false, &out->domain);
+    if (is_quoted && is_dot_atom(span_slice(local, 1, local.len - 1), false))
+        local = span_slice(local, 1, local.len - 1);
     if (outcome == OUTCOME_OK)
         memcpy(out->local, local.data, local.len);
     return outcome;
@@ -110,18 +112,6 @@ enum outcome mailbox_parse_address(struct span text, struct mailbox *out)
 {
     const char *why;
     return parse_addr_spec(text, out, &why);
-}
-
-enum outcome mailbox_parse_path(struct span path, struct mailbox *out)
-{
-    if (path.len >= 2 && path.data[0] == '<' && path.data[path.len - 1] == '>') {
-        path = span_slice(path, 1, path.len - 1);
-        if (path.len == 0) {
-            memset(out, 0, sizeof *out);
-            return OUTCOME_ABSENT;
-        }
-    }
-    return mailbox_parse_address(path, out);
 }
 
 static const char *field_fault(struct span text)
@@ -242,7 +232,7 @@ static bool find_address(struct author_scan *s, struct span *address)
         if (!skip_phrase(s))
             return false;
         size_t close = span_find_byte(s->text, s->at, '>');
-        *address = span_slice(s->text, s->at + 1, close);
+        *address = span_trim(span_slice(s->text, s->at + 1, close));
         if (close == s->text.len)
             return refuse(s, "angle bracket without an end");
         if (address->len == 0 || address->data[0] == '@')

@@ -61,7 +61,11 @@ static const struct row good_authors[] = {
     ROW("UTF-8 in a comment", "b@y.example (Jürgen)", "b@y.example"),
     ROW("every atext", "!#$%&'*+-=/?^_`{|}~@example.com", "!#$%&'*+-=/?^_`{|}~@example.com"),
     ROW("T-14 subaddress is kept", "a+tag@example.com", "a+tag@example.com"),
+    ROW("RFC 5321 4.1.2 quotes that mean nothing", "\"alice\"@example.com", "alice@example.com"),
     ROW("quoted local part", "\"john smith\"@example.com", "\"john smith\"@example.com"),
+    ROW("blank inside the brackets", "< b@y.example>", "b@y.example"),
+    ROW("blank before the closing bracket", "<b@y.example >", "b@y.example"),
+    ROW("fold inside the brackets", "<b@y.example\r\n >", "b@y.example"),
     ROW("quoted local part in angle brackets", "J <\"john..smith.\"@example.com>",
         "\"john..smith.\"@example.com"),
     ROW("local part of 64", "a234567890123456789012345678901234567890123456789012345678901234@example.com",
@@ -152,9 +156,6 @@ static const struct row bad_authors[] = {
     ROW("blank before the at sign", "b @y.example", NULL),
     ROW("blank behind the at sign", "b@ y.example", NULL),
     ROW("blank in the domain", "b@y. example", NULL),
-    ROW("blank inside the brackets", "< b@y.example>", NULL),
-    ROW("blank before the closing bracket", "<b@y.example >", NULL),
-    ROW("fold inside the brackets", "<b@y.example\r\n >", NULL),
     ROW("fold in the local part", "b\r\n c@y.example", NULL),
     ROW("comment inside the brackets", "<b@y.example(x)>", NULL),
     ROW("no closing bracket", "Bob <b@y.example", NULL),
@@ -318,48 +319,21 @@ static const struct row addresses[] = {
     ROW("an at sign", "@", NULL),
 };
 
-static const struct row paths[] = {
-    ROW("path", "<a@X.example>", "a@x.example"),
-    ROW("path without brackets", "a@x.example", "a@x.example"),
-    ROW("server_a1 any domain", "<any@mailfrom.notexist.legitimate.example>",
-        "any@mailfrom.notexist.legitimate.example"),
-    ROW("server_a2 comment", "<(any@legitimate.example>", NULL),
-    ROW("server_a5 parenthesis", "<any@legitimate.example(a.attack.example>", NULL),
-    ROW("server_a6 quote", "<any@legitimate.example'@any.attack.example>", NULL),
-    ROW("server_a7 source route", "<@legitimate.example,@any.example:'any@attack.example>", NULL),
-    ROW("RFC 5321 C source route", "<@a.example:b@c.example>", NULL),
-    ROW("opening bracket alone", "<a@x.example", NULL),
-    ROW("closing bracket alone", "a@x.example>", NULL),
-    ROW("two pairs of brackets", "<<a@x.example>>", NULL),
-    ROW("nothing", "", NULL),
-    ROW("opening bracket", "<", NULL),
-    ROW("blank", "< >", NULL),
-    ROW("postmaster without a domain", "<postmaster>", NULL),
-};
-
-static void test_plain(const struct row *rows, size_t count,
-                       enum outcome (*parse)(struct span, struct mailbox *))
+static void test_addresses(void)
 {
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < sizeof addresses / sizeof *addresses; i++) {
+        const struct row *row = &addresses[i];
         struct mailbox m;
         char got[MAILBOX_MAX_BYTES + 1] = "";
         memset(&m, 'x', sizeof m);
-        enum outcome outcome = parse(rows[i].text, &m);
-        tap_ok(outcome == (rows[i].want != NULL ? OUTCOME_OK : OUTCOME_BROKEN_INPUT), "%s", rows[i].name);
+        enum outcome outcome = mailbox_parse_address(row->text, &m);
+        tap_ok(outcome == (row->want != NULL ? OUTCOME_OK : OUTCOME_BROKEN_INPUT), "%s", row->name);
         if (outcome == OUTCOME_OK)
             mailbox_format(&m, got);
-        tap_is_string(got, rows[i].want != NULL ? rows[i].want : "", rows[i].name);
+        tap_is_string(got, row->want != NULL ? row->want : "", row->name);
         tap_ok(outcome == OUTCOME_OK || (*m.local == '\0' && *m.domain.name == '\0'),
                "nothing is left behind");
     }
-}
-
-static void test_null_path(void)
-{
-    struct mailbox m;
-    memset(&m, 'x', sizeof m);
-    tap_is_int(mailbox_parse_path(SPAN_LITERAL("<>"), &m), OUTCOME_ABSENT, "J16 the null reverse path");
-    tap_ok(*m.local == '\0' && *m.domain.name == '\0', "leaves nothing behind");
 }
 
 static const struct row lists[] = {
@@ -439,9 +413,7 @@ int main(void)
     test_authors(bad_authors, sizeof bad_authors / sizeof *bad_authors);
     test_reasons();
     test_long_fields();
-    test_plain(addresses, sizeof addresses / sizeof *addresses, mailbox_parse_address);
-    test_plain(paths, sizeof paths / sizeof *paths, mailbox_parse_path);
-    test_null_path();
+    test_addresses();
     test_lists();
     return tap_done();
 }
