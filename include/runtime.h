@@ -40,7 +40,8 @@ struct runtime {
     atomic_uint references;
     struct runtime *next; /* of those that were replaced: the main thread's list */
     atomic_int replies_under_way;
-    atomic_bool is_stopping; /* replies that begin now are put off */
+    atomic_bool is_stopping;              /* replies that begin now are put off */
+    _Atomic int64_t unclear_told_next_us; /* when a recipient that cannot be read is logged again */
 };
 
 /*

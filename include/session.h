@@ -59,8 +59,13 @@ void session_on_wait(struct session *s, void (*will_wait)(void));
 /* A mail begins. Takes the reference to runtime. mail_from: as in MAIL FROM, with or without angle brackets.
  */
 void session_begin(struct session *s, struct runtime *runtime, const char *mail_from);
-/* rcpt as in RCPT TO; it is kept as it stands for session_challenge_recipient. */
-void session_recipient(struct session *s, const char *rcpt);
+/* A recipient. NULL where the MTA does not tell. */
+struct session_path {
+    const char *written;  /* as in RCPT TO, never NULL; kept as it stands for session_challenge_recipient */
+    const char *resolved; /* the address that the MTA delivers to, {rcpt_addr} */
+    const char *mailer;   /* by what, {rcpt_mailer} */
+};
+void session_recipient(struct session *s, const struct session_path *path);
 
 /* The envelope is complete. */
 void session_data(struct session *s);
@@ -98,8 +103,9 @@ void session_judge(struct session *s, void (*progress)(void *context), void *con
 const char *session_result(const struct session *s);
 enum verdict session_verdict(const struct session *s);
 
-/* The challenge recipients as the MTA gave them, for deletion; NULL past the last. */
-const char *session_challenge_recipient(const struct session *s, size_t index);
+/* The challenge recipients for deletion: as the MTA gave them, and resolved in angle brackets or NULL. False
+ * past the last. */
+bool session_challenge_recipient(const struct session *s, size_t index, struct session_path *path) MUST_CHECK;
 
 /* Forgets the mail, keeps the connection. */
 void session_reset(struct session *s);

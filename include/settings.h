@@ -9,12 +9,13 @@
 #include "auth_dmarc.h"
 #include "findings.h"
 #include "log.h"
-#include "mailbox.h"
 #include "post_format.h"
+#include "recipient.h"
 
 enum {
     SETTINGS_CHALLENGES_MAX = 256,
     SETTINGS_ENDPOINTS_MAX = 32,
+    SETTINGS_DELIMITERS_MAX = 8,
     SETTINGS_LINE_MAX_BYTES = 4096,
     SETTINGS_LINES_MAX = 10000,
     SETTINGS_TEXT_MAX_BYTES = 1024 * 1024, /* what settings_print makes at the most */
@@ -60,7 +61,7 @@ struct settings {
 
     struct settings_challenge challenges[SETTINGS_CHALLENGES_MAX];
     size_t challenge_count;
-    char subaddress_delimiter; /* NUL: none */
+    char subaddress_delimiters[SETTINGS_DELIMITERS_MAX + 1]; /* "": none */
 
     char *endpoints[SETTINGS_ENDPOINTS_MAX]; /* the first is Endpoint */
     size_t endpoint_count;
@@ -131,7 +132,8 @@ bool settings_endpoint_is_none(const struct settings *s, size_t endpoint);
 
 /*
  * The challenge address that a recipient is: itself, its subaddress, or its whole domain, in this order; NULL
- * for none. ASCII case is ignored in both parts.
+ * for none. Case is ignored in both parts, and so are quotes that a local part does not need. A recipient
+ * without a domain is one of this host's: the local part alone counts.
  */
 const struct settings_challenge *settings_find_challenge(const struct settings *s,
                                                          const struct mailbox *recipient);

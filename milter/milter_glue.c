@@ -145,8 +145,10 @@ static sfsistat on_negotiate(SMFICTX *ctx, unsigned long f0, unsigned long f1, u
         /* An empty list is not to be had; an undefined name makes the MTA send none. */
         char nothing[] = "{acme_milter_nothing}";
         char at_data[] = "i {tls_version}";
-        for (int stage = SMFIM_CONNECT; stage <= SMFIM_ENVRCPT; stage++)
+        char at_rcpt[] = "{rcpt_addr} {rcpt_mailer}";
+        for (int stage = SMFIM_CONNECT; stage < SMFIM_ENVRCPT; stage++)
             (void)smfi_setsymlist(ctx, stage, nothing);
+        (void)smfi_setsymlist(ctx, SMFIM_ENVRCPT, at_rcpt);
         (void)smfi_setsymlist(ctx, SMFIM_DATA, at_data);
         (void)smfi_setsymlist(ctx, SMFIM_EOM, at_data);
     }
@@ -190,7 +192,8 @@ static sfsistat on_envelope_recipient(SMFICTX *ctx, char **argv)
     struct connection *c = connection_of(ctx);
     if (c == NULL)
         return without_session();
-    session_recipient(c->session, argv[0]);
+    session_recipient(
+        c->session, &(struct session_path){argv[0], macro(ctx, "{rcpt_addr}"), macro(ctx, "{rcpt_mailer}")});
     return go_on(c, SMFIP_NR_RCPT);
 }
 
@@ -306,6 +309,15 @@ static void on_progress(void *context)
     (void)smfi_progress(context);
 }
 
+/* The MTA knows it by one of its names; of one that it does not know it says nothing. */
+static bool remove_recipient(SMFICTX *ctx, const char *name)
+{
+    char *copy = strdup(name);
+    bool ok = copy != NULL && smfi_delrcpt(ctx, copy) == MI_SUCCESS;
+    free(copy);
+    return ok;
+}
+
 /* The edits of an accepted mail; false if the MTA does not take one. */
 static bool edit(SMFICTX *ctx, const struct connection *c, const struct session_outcome *o)
 {
@@ -321,14 +333,11 @@ static bool edit(SMFICTX *ctx, const struct connection *c, const struct session_
         ok = text.error == STRBUF_ERROR_NONE && smfi_insheader(ctx, 0, field, text.data) == MI_SUCCESS;
         strbuf_clear(&text);
     }
-    const char *recipient;
-    for (size_t i = 0; ok && o->drops_challenge_recipients; i++) {
-        if ((recipient = session_challenge_recipient(c->session, i)) == NULL)
-            break;
-        char *copy = strdup(recipient);
-        ok = copy != NULL && smfi_delrcpt(ctx, copy) == MI_SUCCESS;
-        free(copy);
-    }
+    struct session_path path;
+    for (size_t i = 0;
+         ok && o->drops_challenge_recipients && session_challenge_recipient(c->session, i, &path); i++)
+        ok = remove_recipient(ctx, path.written) &&
+             (path.resolved == NULL || remove_recipient(ctx, path.resolved));
     return ok;
 }
 

@@ -14,7 +14,7 @@
 
 #include "session_report.h"
 
-enum { DNS_TEXT_MAX_BYTES = 256 * 1024, FIRST_RECIPIENTS_ROOM = 4 };
+enum { DNS_TEXT_MAX_BYTES = 256 * 1024 };
 
 enum session_event {
     EVENT_NONE = 0,
@@ -155,47 +155,25 @@ void session_begin(struct session *s, struct runtime *runtime, const char *mail_
     }
 }
 
-static bool reserve_recipient(struct session *s)
+void session_recipient(struct session *s, const struct session_path *path)
 {
-    if (s->recipient_count < s->recipient_room)
-        return true;
-    size_t room = s->recipient_room != 0 ? 2 * s->recipient_room : FIRST_RECIPIENTS_ROOM;
-    struct session_recipient *recipients = realloc(s->recipients, room * sizeof *recipients);
-    if (recipients == NULL)
-        return false;
-    s->recipients = recipients;
-    s->recipient_room = room;
-    return true;
-}
-
-static void keep_recipient(struct session *s, const char *rcpt, const struct mailbox *mailbox)
-{
-    char *text = reserve_recipient(s) ? strndup(rcpt, strlen(rcpt)) : NULL;
-    if (text != NULL)
-        s->recipients[s->recipient_count++] = (struct session_recipient){text, *mailbox};
-    else
-        defer(s, SESSION_DEFERRAL_MEMORY);
-}
-
-void session_recipient(struct session *s, const char *rcpt)
-{
-    struct mailbox mailbox;
     if (move(s, EVENT_RCPT) != SESSION_STATE_ENVELOPE)
         return;
-    enum outcome outcome = mailbox_parse_path(span_from_string(rcpt), &mailbox);
-    if (outcome == OUTCOME_INTERNAL) {
-        defer(s, SESSION_DEFERRAL_MEMORY);
+    switch (session_recipient_add(s, path)) {
+    case OUTCOME_OK:
         return;
-    }
-    if (outcome != OUTCOME_OK || settings_find_challenge(s->runtime->settings, &mailbox) == NULL) {
-        s->has_other_recipients = true;
-        return;
-    }
-    /* Those that were not kept could not be removed from a mail that others get too. */
-    if (s->recipient_count == SESSION_RECIPIENTS_MAX)
+    case OUTCOME_REJECTED:
         defer(s, SESSION_DEFERRAL_RECIPIENTS);
-    else
-        keep_recipient(s, rcpt, &mailbox);
+        return;
+    case OUTCOME_TEMPORARY:
+        defer(s, SESSION_DEFERRAL_UNCLEAR);
+        return;
+    case OUTCOME_ABSENT:
+    case OUTCOME_BROKEN_INPUT:
+    case OUTCOME_INTERNAL:
+        break;
+    }
+    defer(s, SESSION_DEFERRAL_MEMORY);
 }
 
 static struct session_reply *new_reply(const struct settings *settings)
@@ -358,9 +336,13 @@ enum verdict session_verdict(const struct session *s)
     return s->reply != NULL ? s->reply->record.decision.verdict : VERDICT_UNSET;
 }
 
-const char *session_challenge_recipient(const struct session *s, size_t index)
+bool session_challenge_recipient(const struct session *s, size_t index, struct session_path *path)
 {
-    return index < s->recipient_count ? s->recipients[index].text : NULL;
+    if (index >= s->recipient_count)
+        return false;
+    *path = (struct session_path){.written = s->recipients[index].written,
+                                  .resolved = s->recipients[index].resolved};
+    return true;
 }
 
 void session_reset(struct session *s)
@@ -370,8 +352,10 @@ void session_reset(struct session *s)
     s->reply = NULL;
     free(s->mail_from);
     s->mail_from = NULL;
-    for (size_t i = 0; i < s->recipient_count; i++)
-        free(s->recipients[i].text);
+    for (size_t i = 0; i < s->recipient_count; i++) {
+        free(s->recipients[i].written);
+        free(s->recipients[i].resolved);
+    }
     free(s->recipients);
     s->recipients = NULL;
     s->recipient_count = s->recipient_room = 0;

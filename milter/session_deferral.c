@@ -17,6 +17,10 @@ static const struct deferral_answer {
     [SESSION_DEFERRAL_RECIPIENTS] = {452, "4.5.3",
                                      "The mail is addressed to too many challenge addresses at once. Answer "
                                      "each challenge with a mail of its own."},
+    [SESSION_DEFERRAL_UNCLEAR] =
+        {451, "4.1.3",
+         "The mail server cannot read the address of a recipient for certain. Write it "
+         "as NAME@DOMAIN, without quotes, comments or other signs."},
     [SESSION_DEFERRAL_STOPPING] = {451, "4.3.2",
                                    "The mail server is being restarted. The mail will be tried again."},
     [SESSION_DEFERRAL_REPLIES] = {451, "4.3.2",
@@ -40,6 +44,8 @@ static void tell(const struct session *s)
     case SESSION_DEFERRAL_RECIPIENTS:
         metrics_count_limit(s->runtime->metrics, METRICS_LIMIT_RECIPIENTS);
         log_write(LOG_LEVEL_WARNING, "put-off reason=recipients");
+        return;
+    case SESSION_DEFERRAL_UNCLEAR: /* told when the recipient came */
         return;
     case SESSION_DEFERRAL_STOPPING:
         log_write(LOG_LEVEL_INFO, "put-off reason=stopping");

@@ -54,13 +54,15 @@ enum session_deferral {
     SESSION_DEFERRAL_ORDER, /* what the MTA said came in an order that no mail has */
     SESSION_DEFERRAL_ACTIONS,
     SESSION_DEFERRAL_RECIPIENTS,
+    SESSION_DEFERRAL_UNCLEAR, /* a recipient that may be a challenge address to the MTA */
     SESSION_DEFERRAL_STOPPING,
     SESSION_DEFERRAL_REPLIES,
     SESSION_DEFERRAL_END,
 };
 
 struct session_recipient {
-    char *text; /* owned: as the MTA gave it */
+    char *written;  /* owned, as in session_path */
+    char *resolved; /* owned: in angle brackets; NULL where the MTA does not tell */
     struct mailbox mailbox;
 };
 
@@ -86,6 +88,11 @@ struct session {
     struct session_reply *reply;
 };
 
+/*
+ * OUTCOME_OK; OUTCOME_REJECTED: one challenge address too many; OUTCOME_TEMPORARY: it cannot be read for
+ * certain, and what is not judged would be delivered; OUTCOME_INTERNAL: out of memory.
+ */
+enum outcome session_recipient_add(struct session *s, const struct session_path *path) MUST_CHECK;
 /* Starts the look-ups, once. */
 void session_judge_start_lookups(struct session *s);
 /* Before anything that may wait: see session_on_wait. */

@@ -352,10 +352,20 @@ bool settings_print(const struct settings *s, struct strbuf *out)
     return true;
 }
 
-static bool is_subaddress(const struct settings *s, struct span of, struct span local)
+/* 3 for the address itself, 2 for a subaddress of it, 1 for any of its domain, 0 for none of these. */
+static int rank_local(const struct settings *s, struct span own, struct span local)
 {
-    return s->subaddress_delimiter != '\0' && local.len > of.len &&
-           local.data[of.len] == s->subaddress_delimiter && span_starts_nocase(local, of);
+    char folded[RECIPIENT_FOLDED_MAX_BYTES], own_folded[RECIPIENT_FOLDED_MAX_BYTES];
+    size_t len = recipient_fold_local(local, folded);
+    size_t own_len = recipient_fold_local(own, own_folded);
+    if (own.len == 0)
+        return 1;
+    if (own_len == 0 || len < own_len || memcmp(folded, own_folded, own_len) != 0)
+        return 0;
+    if (len == own_len)
+        return 3;
+    return memchr(s->subaddress_delimiters, folded[own_len], strlen(s->subaddress_delimiters)) != NULL ? 2
+                                                                                                       : 0;
 }
 
 const struct settings_challenge *settings_find_challenge(const struct settings *s,
@@ -366,13 +376,11 @@ const struct settings_challenge *settings_find_challenge(const struct settings *
     int best_rank = 0;
     for (size_t i = 0; i < s->challenge_count; i++) {
         const struct settings_challenge *c = &s->challenges[i];
-        if (!domain_equal(&c->address.domain, &recipient->domain))
-            continue;
         struct span own = span_from_string(c->address.local);
-        int rank = own.len == 0                    ? 1
-                   : is_subaddress(s, own, local)  ? 2
-                   : span_equal_nocase(own, local) ? 3
-                                                   : 0;
+        bool is_of_host = !domain_is_set(&recipient->domain) && own.len > 0;
+        if (!is_of_host && !domain_equal(&c->address.domain, &recipient->domain))
+            continue;
+        int rank = rank_local(s, own, local);
         if (rank > best_rank) {
             best = c;
             best_rank = rank;

@@ -84,18 +84,23 @@ static bool read_authserv_id(const struct settings_option *o, struct settings *s
 
 static bool read_delimiter(const struct settings_option *o, struct settings *s, struct span value, char *why)
 {
-    bool is_one = value.len == 1 && !byte_is_alnum(value.data[0]) && value.data[0] != '@';
-    if (!is_one && !settings_value_is_none(value))
-        return settings_value_refuse(why,
-                                     "one character that is neither letter nor digit, or none, is needed");
-    *(char *)settings_value_at(o, s) = is_one ? value.data[0] : '\0';
+    char *delimiters = settings_value_at(o, s);
+    bool is_none = settings_value_is_none(value);
+    bool is_good = value.len > 0 && value.len <= SETTINGS_DELIMITERS_MAX;
+    for (size_t i = 0; i < value.len && is_good; i++)
+        is_good = value.data[i] > ' ' && value.data[i] < 0x7f && !byte_is_alnum(value.data[i]) &&
+                  value.data[i] != '@';
+    if (!is_good && !is_none)
+        return settings_value_refuse(
+            why, "up to 8 ASCII characters that are neither letter, digit nor @ are needed, or none");
+    (void)snprintf(delimiters, SETTINGS_DELIMITERS_MAX + 1, "%.*s", is_none ? 0 : (int)value.len, value.data);
     return true;
 }
 
 static bool print_delimiter(const struct settings_option *o, const struct settings *s, struct strbuf *out)
 {
-    char c = *(const char *)settings_value_at_const(o, s);
-    return strbuf_append_format(out, c != '\0' ? "%s %c\n" : "%s none\n", o->keyword, c);
+    const char *delimiters = settings_value_at_const(o, s);
+    return strbuf_append_format(out, "%s %s\n", o->keyword, delimiters[0] != '\0' ? delimiters : "none");
 }
 
 /* The index of a URL among the endpoints, added if it is new; SETTINGS_ENDPOINTS_MAX when it does not fit. */
@@ -211,8 +216,8 @@ static bool read_challenge(const struct settings_option *o, struct settings *s, 
         return settings_value_refuse(why, "too many challenge addresses");
     for (size_t i = 0; i < s->challenge_count; i++)
         if (domain_equal(&s->challenges[i].address.domain, &challenge.address.domain) &&
-            span_equal_nocase(span_from_string(s->challenges[i].address.local),
-                              span_from_string(challenge.address.local)))
+            recipient_equal_local(span_from_string(s->challenges[i].address.local),
+                                  span_from_string(challenge.address.local)))
             return settings_value_refuse(why, "this address was given before");
     s->challenges[s->challenge_count++] = challenge;
     return true;
@@ -353,7 +358,7 @@ const struct settings_option settings_options[] = {
     {"CoreDumps", "no", settings_value_read_bool, settings_value_print_bool, FIELD(core_dumps)},
     {"Endpoint", "http://unix:/run/acme-server/email-reply.sock:/email-reply", read_endpoint, print_endpoint},
     {"ChallengeAddress", NULL, read_challenge, print_challenges, .is_repeatable = true},
-    {"SubaddressDelimiter", "+", read_delimiter, print_delimiter, FIELD(subaddress_delimiter),
+    {"SubaddressDelimiter", "+", read_delimiter, print_delimiter, FIELD(subaddress_delimiters),
      .is_judgement = true},
     {"EndpointPeerUser", "none", settings_value_read_text, settings_value_print_text,
      FIELD(endpoint_peer_user)},

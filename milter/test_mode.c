@@ -164,7 +164,7 @@ static int judge_mail(struct session *s, struct runtime *runtime, const struct t
     struct session_outcome outcome;
     session_connect(s, NULL, options->client_address);
     session_begin(s, runtime_ref(runtime), options->sender);
-    session_recipient(s, recipient);
+    session_recipient(s, &(struct session_path){.written = recipient});
     session_data(s);
     if (session_interest(s) == SESSION_INTEREST_NOT_OURS) {
         complaint_print(recipient, "not a challenge address");

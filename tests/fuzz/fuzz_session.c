@@ -60,7 +60,7 @@ static void say(struct session *s, struct runtime *runtime, char letter, struct 
         session_begin(s, runtime_ref(runtime), "<a@b.example>");
         break;
     case 'R':
-        session_recipient(s, "<acme@ca.example>");
+        session_recipient(s, &(struct session_path){.written = "<acme@ca.example>"});
         break;
     case 'T':
         session_data(s);
@@ -103,7 +103,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             say(s, runtime, input.data[i], span_slice(input, cut + 2, size));
         session_reset(s);
         session_begin(s, runtime_ref(runtime), "<a@b.example>");
-        session_recipient(s, "<acme@ca.example>");
+        session_recipient(s, &(struct session_path){.written = "<acme@ca.example>"});
         session_data(s);
         FUZZ_MUST(session_interest(s) == SESSION_INTEREST_OURS);
         mail_file_feed(s, span_slice(input, cut + 2, size));

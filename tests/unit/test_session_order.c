@@ -67,7 +67,7 @@ static void judge_as_file(struct mail *m, size_t len)
     struct session_outcome outcome;
     struct session *s = session_new();
     session_begin(s, runtime_ref(m->runtime), "<alice@example.com>");
-    session_recipient(s, "<acme@ca.example>");
+    session_recipient(s, &(struct session_path){.written = "<acme@ca.example>"});
     session_data(s);
     mail_file_feed(s, (struct span){m->data, len});
     session_judge(s, NULL, NULL, &outcome);
@@ -187,7 +187,8 @@ static void say(struct talk *t, char letter)
         break;
     case 'R':
     case 'r':
-        session_recipient(t->session, letter == 'R' ? "<acme@ca.example>" : "<bob@ca.example>");
+        session_recipient(t->session, &(struct session_path){.written = letter == 'R' ? "<acme@ca.example>"
+                                                                                      : "<bob@ca.example>"});
         break;
     case 'T':
         session_data(t->session);

@@ -52,7 +52,7 @@ static char *judge(struct runtime *runtime, const char *recipient, struct span m
         return NULL;
     starve_begin(step);
     session_begin(s, runtime_ref(runtime), "<alice@example.com>");
-    session_recipient(s, recipient);
+    session_recipient(s, &(struct session_path){.written = recipient});
     session_data(s);
     mail_file_feed(s, mail);
     session_judge(s, NULL, NULL, &outcome);

@@ -89,7 +89,9 @@ static const struct {
      ":3: OnFinding: this finding was given before"},
     {"a delimiter", GOOD "SubaddressDelimiter -\n", NULL},
     {"a letter is no delimiter", GOOD "SubaddressDelimiter x\n",
-     ":2: SubaddressDelimiter: one character that is neither letter nor digit, or none, is needed"},
+     ":2: SubaddressDelimiter: up to 8 ASCII characters that are neither letter, digit nor @ are needed, or "
+     "none"},
+    {"several delimiters", GOOD "SubaddressDelimiter +-\n", NULL},
     {"a relative path", GOOD "EvidenceLog log\n", ":2: EvidenceLog: an absolute path, or none, is needed"},
     {"certificate without key", GOOD "EndpointCertificateFile /c\n",
      ":2: EndpointCertificateFile: EndpointCertificateFile and EndpointKeyFile go together"},
@@ -218,14 +220,16 @@ static void test_challenges(void)
         const char *address;
         int challenge; /* -1: none of ours */
     } wanted[] = {
-        {"acme@ca.example", 0},        {"ACME@CA.EXAMPLE", 0},      {"acme+7f@ca.example", 0},
-        {"acme+@ca.example", 0},       {"acmeX@ca.example", -1},    {"other@ca.example", -1},
-        {"acme+vip@ca.example", 1},    {"any@acme.ca.example", 2},  {"a+b@acme.ca.example", 2},
-        {"any@x.acme.ca.example", -1}, {"acme@ca.example.org", -1},
+        {"acme@ca.example", 0},        {"ACME@CA.EXAMPLE", 0},        {"acme+7f@ca.example", 0},
+        {"acme+@ca.example", 0},       {"acmeX@ca.example", -1},      {"other@ca.example", -1},
+        {"acme+vip@ca.example", 1},    {"any@acme.ca.example", 2},    {"a+b@acme.ca.example", 2},
+        {"any@x.acme.ca.example", -1}, {"acme@ca.example.org", -1},   {"acme-7f@ca.example", 0},
+        {"acme=7f@ca.example", -1},    {"\"acme+7f\"@ca.example", 0},
     };
     struct strbuf error;
     strbuf_init(&error, 4096);
-    struct settings *s = load("ChallengeAddress acme@ca.example\nChallengeAddress acme+vip@ca.example "
+    struct settings *s = load("SubaddressDelimiter -+\n"
+                              "ChallengeAddress acme@ca.example\nChallengeAddress acme+vip@ca.example "
                               "http://unix:/run/v.sock:/v\nChallengeAddress @acme.ca.example\n",
                               &error);
     tap_ok(s != NULL, "loads: %s", strbuf_string(&error));
@@ -239,6 +243,10 @@ static void test_challenges(void)
         int got = c != NULL ? (int)(c - s->challenges) : -1;
         tap_ok(got == wanted[i].challenge, "R-04 %s", wanted[i].address);
     }
+    const struct mailbox user = {.local = "Acme+7f"}, other = {.local = "other"};
+    tap_ok(s != NULL && settings_find_challenge(s, &user) == &s->challenges[0], "a user of this host");
+    tap_ok(s != NULL && settings_find_challenge(s, &other) == NULL,
+           "another user, whom no domain makes ours");
     tap_ok(s != NULL && s->endpoint_count == 2 && s->challenges[1].endpoint == 1, "an endpoint of its own");
     settings_unref(s);
     strbuf_clear(&error);

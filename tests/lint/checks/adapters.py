@@ -5,7 +5,7 @@ import re
 
 LIBRARIES = {
     "libmilter": r"libmilter/", "libopendkim": r"opendkim/", "libopendmarc": r"opendmarc/", "libunbound": r"unbound\.h$",
-    "libcurl": r"curl/", "jansson": r"jansson", "OpenSSL": r"openssl/", "libpsl": r"libpsl\.h$", "libidn2": r"idn2\.h$",
+    "libcurl": r"curl/", "jansson": r"jansson", "OpenSSL": r"openssl/", "libpsl": r"libpsl\.h$", "libidn2": r"idn2\.h$", "libunistring": r"unicase\.h$",
     "libseccomp": r"seccomp\.h$", "Landlock": r"linux/landlock\.h$",
     "iconv": r"iconv\.h$",
 }

@@ -135,7 +135,8 @@ class Postfix:
             return found  # Postfix makes it with the first delivery
         for message in mailbox.Maildir(self.inbox, create=False):
             if marker in message.as_bytes():
-                found.append(message["Delivered-To"])
+                # Raw, since what an SMTPUTF8 recipient has there is no text to the email package.
+                found.append(re.search(rb"^Delivered-To: (.*)$", message.as_bytes(), re.M)[1].decode())
         return sorted(found)
 
     def fields_of(self, marker, name):
