@@ -27,6 +27,7 @@ enum {
 static struct {
     pthread_mutex_t lock;
     struct runtime *runtime;
+    bool has_told_of_blanks;
     struct milter_glue_waker waker; /* set before libmilter has threads */
 } current = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
@@ -125,6 +126,21 @@ static sfsistat go_on(const struct connection *c, unsigned long no_reply_step)
     return (c->steps & no_reply_step) != 0 ? SMFIS_NOREPLY : SMFIS_CONTINUE;
 }
 
+/* Once a process: an MTA without SMFIP_HDR_LEADSPC will be the same for the next mail. */
+static void tell_of_blanks(void)
+{
+    static const char lost[] =
+        "signatures with c=simple over a field with a tab, a line break or nothing after its colon";
+    static const char cure[] = "milter_protocol = 6 in main.cf";
+    pthread_mutex_lock(&current.lock);
+    bool is_news = !current.has_told_of_blanks;
+    current.has_told_of_blanks = true;
+    pthread_mutex_unlock(&current.lock);
+    if (is_news)
+        log_write_event(LOG_LEVEL_WARNING, "mta",
+                        (const char *const[]){"reason", "leading-blanks", "lost", lost, "cure", cure, NULL});
+}
+
 static sfsistat on_negotiate(SMFICTX *ctx, unsigned long f0, unsigned long f1, unsigned long f2,
                              unsigned long f3, unsigned long *pf0, unsigned long *pf1, unsigned long *pf2,
                              unsigned long *pf3)
@@ -138,6 +154,8 @@ static sfsistat on_negotiate(SMFICTX *ctx, unsigned long f0, unsigned long f1, u
         c->steps = *pf1;
         session_allow_edits(c->session, (f0 & NEEDED_ACTIONS) == NEEDED_ACTIONS);
     }
+    if ((f1 & SMFIP_HDR_LEADSPC) == 0)
+        tell_of_blanks();
     *pf0 = f0 & WANTED_ACTIONS;
     *pf2 = 0;
     *pf3 = 0;

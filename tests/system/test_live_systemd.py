@@ -33,7 +33,8 @@ OVERRIDES = "/etc/systemd/system/acme-milter.service.d"
 POSTFIX = {"mydestination": "", "inet_protocols": "ipv4", "disable_dns_lookups": "yes", "smtpd_peername_lookup": "no",
            "virtual_mailbox_domains": CA_DOMAIN, "virtual_mailbox_maps": "static:unused", "virtual_transport": "discard:",
            "smtpd_relay_restrictions": "permit_mynetworks, reject", "in_flow_delay": "0",
-           "smtpd_milters": "unix:/acme-milter/milter.sock", "milter_default_action": "tempfail"}
+           "smtpd_milters": "unix:/acme-milter/milter.sock", "milter_default_action": "tempfail",
+           "milter_protocol": "6"}
 
 
 class Host(Booted):
@@ -89,7 +90,8 @@ class Site:
         host.write(f"{OVERRIDES}/postfix.conf", f"[Service]\nSupplementaryGroups=postfix\nReadWritePaths={PLACE}\n")
         assert f"Socket unix:{PLACE}/milter.sock SocketGroup postfix" in readme
         host.write(CONF, self.attached)
-        assert f"smtpd_milters = {POSTFIX['smtpd_milters']} milter_default_action = {POSTFIX['milter_default_action']}" in readme
+        for name in ("smtpd_milters", "milter_default_action", "milter_protocol"):
+            assert f"{name} = {POSTFIX[name]}" in readme
         host.run("postconf -e " + " ".join(f"'{name}={value}'" for name, value in POSTFIX.items()))
         host.run("systemctl daemon-reload")  # as systemctl edit does
         said = {step.text: host.run(step.text) for step in documents.steps(TOP, README)}

@@ -163,6 +163,31 @@ def test_R25_long_fields_are_judged(attach, exchange, shared_milter):
     assert mx.acme.status(exchange.challenge) == "valid"
 
 
+# --- milter_protocol
+
+
+BLANKS = {"blank": b"References: ", "tab": b"References:\t", "fold": b"References:\r\n ", "nothing": b"References:"}
+
+
+@pytest.mark.parametrize("protocol", [2, 3, 4, 6])
+def test_blanks_after_the_colon_by_milter_protocol(attach, new_exchange, new_milter, protocol):
+    """What the manual says of it: below 6 a signature with simple canonicalization is lost unless one blank follows."""
+    server = new_milter()
+    with started(server):
+        mx = attach(server, f"milter_protocol = {protocol}\n")
+        codes = {}
+        for canon in ("simple/simple", "relaxed/relaxed"):
+            for name, start in BLANKS.items():
+                exchange = new_exchange()
+                data = good_reply(exchange).bytes().replace(b"References: ", start)
+                codes[name, canon[:6]] = mx.send(exchange, exchange.sign(data, canon=canon)).code
+        lost = [key for key, code in codes.items() if code == 550]
+        assert lost == ([] if protocol == 6 else [("tab", "simple"), ("fold", "simple"), ("nothing", "simple")]), codes
+        assert set(codes.values()) <= {250, 550}
+        told = [line for line in server.log_lines() if " mta reason=leading-blanks lost=" in line]
+        assert len(told) == (protocol < 6)
+
+
 # --- mail that did not come by SMTP
 
 
