@@ -396,7 +396,7 @@ const struct settings_option settings_options[] = {
     {"MinimumKeyBits", "1024", settings_value_read_number, settings_value_print_number,
      FIELD(minimum_key_bits), 1024, 16384, .is_judgement = true},
     {"WeakKeyFile", "none", settings_value_read_path, settings_value_print_text, FIELD(weak_key_file),
-     .is_judgement = true},
+     .file_kind = SETTINGS_FILE_TRUSTED, .is_judgement = true},
     {"ClockSkew", "300s", settings_value_read_time, settings_value_print_time, FIELD(clock_skew_ms), 0,
      24 * HOUR, .is_judgement = true},
     {"MaxMessageSize", "256k", settings_value_read_size, settings_value_print_size, FIELD(max_message_size),

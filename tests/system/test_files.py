@@ -225,7 +225,7 @@ def test_safe_file_is_taken(new_milter, name):
 def test_every_file_that_a_setting_names_is_looked_at(new_milter):
     server = new_milter()
     secret, trusted = ["EvidenceKeyFile", "EndpointTokenFile", "EndpointKeyFile"], [
-        "EndpointCAFile", "EndpointCertificateFile", "TrustAnchorFile"]
+        "EndpointCAFile", "EndpointCertificateFile", "TrustAnchorFile", "WeakKeyFile"]
     for keyword in secret + trusted:
         path = server.folder / keyword
         path.write_text("x\n")
