@@ -12,6 +12,7 @@ HOSTS = [".".join(parts) for parts in (
 FOLDERS = ["/%s/" % name for name in ("work", "home", "root", "Users")]
 MACHINE = re.compile("(?<![\\w.*$}~-])(" + "|".join(FOLDERS) + ")|" + "|".join(re.escape(host) for host in HOSTS))
 FOREIGN = re.compile(r"\b(und|nicht|oder|wird|keine?|auch|wenn|sind|pour|avec|dans|est|les|une|para|pero|como|della)\b")
+CONFLICT = re.compile(r"^(<{7}|\|{7}|>{7})( |$)")  # not of =, which underlines titles too
 # A reply proves access to a mailbox, and no more.
 CLAIM = re.compile(r"\b(ownership|control(s|led)? (of|over|the mailbox|the address)|owns? (the|a|an) (mailbox|address))\b", re.I)
 
@@ -56,6 +57,8 @@ def check(tree):
             match = MACHINE.search(text)
             if match:
                 yield path, number, f"{match.group()} is somebody's machine or a registry"
+            if CONFLICT.search(text):
+                yield path, number, "a merge left its conflict here"
 
 
 BROKEN = {
@@ -65,8 +68,9 @@ BROKEN = {
     "milter/blanks.c": f"/* {LICENCE} */\nint a; \nint b;\r\n\tint c;\nint d;",
     "milter/words.c": f"/* {LICENCE} */\n/* das ist nicht gut */\n/* caf\u00e9 */\n",
     "doc/paths": f"# {LICENCE}\n{FOLDERS[0]}x\n/usr{FOLDERS[1]}x\nhttps://{HOSTS[0]}/x\n--net{FOLDERS[0]}\n",
+    "tests/data/cases/a/merged": "".join(f"{mark * 7}{name}\nx\n" for mark, name in (("<", " HEAD"), ("|", ""), ("=", ""), (">", " a1b2"))),
     "tests/data/cases/a/mail": f"no licence, blanks at the end, \u00fc \nReceived: {FOLDERS[1]}me\n",
 }
 FOUND = ["README:2", "contrib/no-licence:2", "milter/no_licence.c:1", "milter/blanks.c:2", "milter/blanks.c:3", "milter/blanks.c:4",
          "milter/blanks.c:5", "milter/words.c:2", "milter/words.c:3", "doc/paths:2", "doc/paths:4",
-         "tests/data/cases/a/mail:2"]
+         "tests/data/cases/a/mail:2", "tests/data/cases/a/merged:1", "tests/data/cases/a/merged:3", "tests/data/cases/a/merged:7"]
