@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * SHA-256 and Ed25519, on OpenSSL; what it needs to verify RSA for libopendkim.
+ * SHA-256 and Ed25519, on OpenSSL; what it needs to verify RSA for libopendkim; what it holds of TLS for
+ * libcurl.
  */
 #ifndef CRYPTO_H
 #define CRYPTO_H
@@ -48,6 +49,10 @@ struct crypto_verifying_key *crypto_verifying_key_load(const char *path, char *e
 void crypto_verifying_key_free(struct crypto_verifying_key *key);
 bool crypto_verify(const struct crypto_verifying_key *key, struct span text,
                    const uint8_t signature[static CRYPTO_ED25519_SIGNATURE_BYTES]) MUST_CHECK;
+
+/* Whether OpenSSL holds bytes of the connection ssl (SSL *) that nobody has read: poll() does not see them.
+ */
+bool crypto_tls_has_unread(const void *ssl) MUST_CHECK;
 
 const char *crypto_library_text(void); /* "OpenSSL 3.0.22 1 Jan 2026": for -V */
 

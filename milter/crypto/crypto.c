@@ -10,6 +10,7 @@
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 #include <openssl/pem.h>
+#include <openssl/ssl.h>
 #include <openssl/x509.h>
 
 #include "key_cache.h"
@@ -264,6 +265,11 @@ static bool can_sign_ed25519(void)
 bool crypto_start(void)
 {
     return can_verify_rsa() && can_sign_ed25519() && key_cache_start();
+}
+
+bool crypto_tls_has_unread(const void *ssl)
+{
+    return SSL_has_pending(ssl) == 1;
 }
 
 const char *crypto_library_text(void)

@@ -10,6 +10,7 @@
 
 #include <curl/curl.h>
 
+#include "crypto.h"
 #include "endpoint_token.h"
 
 enum {
@@ -33,15 +34,30 @@ const char *endpoint_library_text(void)
     return span_starts_nocase(span_from_string(text), prefix) ? text + prefix.len : text;
 }
 
+/*
+ * libcurl reads the rest of a body and no more. What stands after it in the same TLS record stays with
+ * OpenSSL, and would answer the next request on this connection. libcurl names the SSL * only while it
+ * transfers: the last call before the answer is whole decides.
+ */
+static void look_for_surplus(struct endpoint_attempt *a)
+{
+    struct curl_tlssessioninfo *tls = NULL;
+    a->has_surplus = curl_easy_getinfo(a->easy, CURLINFO_TLS_SSL_PTR, &tls) != CURLE_OK ||
+                     (tls->internals != NULL &&
+                      (tls->backend != CURLSSLBACKEND_OPENSSL || crypto_tls_has_unread(tls->internals)));
+}
+
 static size_t take_body(char *data, size_t size, size_t count, void *context)
 {
     struct endpoint_attempt *a = context;
+    look_for_surplus(a);
     return endpoint_http_take_body(&a->http, (struct span){data, size * count}) ? size * count : 0;
 }
 
 static size_t take_header(char *data, size_t size, size_t count, void *context)
 {
     struct endpoint_attempt *a = context;
+    look_for_surplus(a);
     return endpoint_http_take_line(&a->http, (struct span){data, size * count}) ? size * count : 0;
 }
 
@@ -221,7 +237,7 @@ static struct endpoint_connection borrow_connection(struct endpoint *e, struct e
     return open_connection(e, a);
 }
 
-/* is_good: it gave a whole answer, and may give the next. */
+/* is_good: it gave one whole answer, and may give the next. */
 static void return_connection(struct endpoint *e, struct endpoint_connection c, bool is_good)
 {
     if (c.easy == NULL)
@@ -335,6 +351,7 @@ int endpoint_attempt_perform(struct endpoint *e, const struct endpoint_request *
     struct endpoint_connection c = borrow_connection(e, a);
     a->peer = &e->peer;
     a->unchecked = -1;
+    a->easy = c.easy;
     a->http.needs_length = e->url.socket_path[0] == '\0'; /* libcurl does not tell how TLS ended */
     if (c.easy != NULL && fields != NULL) {
         set_request(c.easy, request, fields);
@@ -342,7 +359,7 @@ int endpoint_attempt_perform(struct endpoint *e, const struct endpoint_request *
     } else if (a->error[0] == '\0') {
         (void)snprintf(a->error, sizeof a->error, "out of memory");
     }
-    return_connection(e, c, status != 0);
+    return_connection(e, c, status != 0 && !a->has_surplus);
     curl_slist_free_all(fields);
     curl_slist_free_all(a->resolve);
     return status;

@@ -47,6 +47,8 @@ struct endpoint_attempt {
     struct deadline deadline;
     struct endpoint_http http;
     const struct endpoint_peer *peer; /* from here on set by endpoint_attempt_perform */
+    void *easy;                       /* CURL: the connection that it is on */
+    bool has_surplus;                 /* more came by TLS than the answer */
     int unchecked;                    /* a new connection's socket, -1 once its peer has been checked */
     void *resolve;                    /* struct curl_slist, or NULL */
     bool is_peer_wrong;

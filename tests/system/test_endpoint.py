@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from harness import challenge, milter, threads
-from harness.endpoints import HttpsServer, LosingServer, SilentServer
+from harness.endpoints import HttpsServer, LosingServer, SilentServer, TlsServer, read_message
 from harness.replies import good_reply
 from harness.process import Folder, wait_for
 
@@ -69,6 +69,41 @@ def test_post_over_https_with_a_client_certificate_and_a_token(post, authority, 
         assert headers["Idempotency-Key"] == f'"{result["id"]}"' and headers["Authorization"] == "Bearer " + TOKEN
         assert json.loads(body)["id"] == result["id"]
         assert (("DNS", "mx.ca.acme-lab.net"),) == peer["subjectAltName"]
+
+
+class RecordsServer(TlsServer):
+    """Answers the first request by these TLS records, and each further one by 404."""
+
+    def __init__(self, identity, records):
+        super().__init__(identity)
+        self.records, self.requests = records, 0
+
+    def serve(self, tls):
+        while read_message(tls):
+            self.requests += 1
+            for record in self.records if self.requests == 1 else [NO]:
+                tls.sendall(record)
+
+
+NO = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
+YES = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+TWO_BYTES = b"HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\n\r\n"
+CHUNKS = b"HTTP/1.1 404 Not Found\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize("records, is_kept", [
+    ([TWO_BYTES, b"{}" + YES], False), ([TWO_BYTES, b"{", b"}" + YES], False), ([TWO_BYTES, b"{}", YES], False),
+    ([TWO_BYTES + b"{}" + YES], False), ([NO + YES], False), ([NO, YES], False),
+    ([TWO_BYTES, b"{}HTTP/1.1 20"], False), ([TWO_BYTES, b"{}"], True), ([TWO_BYTES + b"{}"], True),
+    ([CHUNKS, b"2\r\n{}\r\n0\r\n\r\n"], True)])
+def test_what_is_left_in_a_tls_record_answers_no_other_reply(post, authority, server_identity, records, is_kept):
+    """libcurl reads the rest of a body and no more: a second answer in the same record stays with OpenSSL, where poll() is blind."""
+    with RecordsServer(server_identity, records) as server:
+        done = post(server, f"EndpointCAFile {authority.root}", count=3)
+        assert (done.returncode, server.requests) == (1, 3), done.stderr
+        assert done.stdout.count(b'"verdict":"pass"') == 3 and done.stderr.count(b"endpoint=404") == 3, done.stderr
+        if is_kept:
+            assert server.connections == 1
 
 
 def test_running_milter_posts_over_https_from_its_sandbox(mx, new_exchange, new_milter, authority, server_identity, client_identity):

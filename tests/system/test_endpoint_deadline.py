@@ -1,14 +1,12 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """No reply outlasts EndpointRetryFor, whatever of an https endpoint hangs."""
-import contextlib
 import socket
-import ssl
-import threading
 import time
 
 import pytest
 
 from harness import challenge, milter
+from harness.endpoints import TlsServer
 from harness.process import Folder
 
 from test_cli import conf, dns, message  # noqa: F401 pylint: disable=unused-import
@@ -23,31 +21,30 @@ def authority():
     folder.remove()
 
 
-@contextlib.contextmanager
-def tls_server(identity, text, drips):
+class EndlessServer(TlsServer):
     """Answers each request with a text that is no whole answer, and then nothing, or its last byte every second."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(*identity)
-    listener = socket.create_server(("127.0.0.1", 0))
 
-    def answer(connection):
-        with contextlib.suppress(OSError), context.wrap_socket(connection, server_side=True) as tls:
-            tls.recv(65536)
-            tls.sendall(text)
-            while drips:
-                time.sleep(1)
-                tls.sendall(text[-1:])
-            while tls.recv(65536):
-                pass
+    def __init__(self, identity, text, drips):
+        super().__init__(identity)
+        self.text, self.drips = text, drips
 
-    def serve():
-        with contextlib.suppress(OSError):
-            while True:
-                threading.Thread(target=answer, args=(listener.accept()[0],), daemon=True).start()
-    threading.Thread(target=serve, daemon=True).start()
-    yield f"https://localhost:{listener.getsockname()[1]}/p"
-    listener.shutdown(socket.SHUT_RDWR)
-    listener.close()
+    def serve(self, tls):
+        tls.recv(65536)
+        tls.sendall(self.text)
+        while self.drips:
+            time.sleep(1)
+            tls.sendall(self.text[-1:])
+        while tls.recv(65536):
+            pass
+
+
+class EndsInSilence(TlsServer):
+    """Says no length, and ends the connection without close_notify."""
+
+    def serve(self, tls):
+        tls.recv(65536)
+        tls.sendall(b"HTTP/1.1 200 OK\r\n\r\nfine")
+        socket.socket(fileno=tls.detach()).close()
 
 
 @pytest.fixture
@@ -72,23 +69,13 @@ def test_silent_name_servers(hold):
 @pytest.mark.parametrize("drips", [False, True])
 @pytest.mark.parametrize("text", [b"HTTP/1.1 200 OK\r\nX: y", b"HTTP/1.1 200 OK\r\nContent-Length: 90\r\n\r\nx"])
 def test_an_answer_by_tls_that_does_not_end(hold, authority, text, drips):
-    with tls_server(authority.host("server", "localhost"), text, drips) as url:
-        took, log = hold(url, f"EndpointCAFile {authority.root}")
+    with EndlessServer(authority.host("server", "localhost"), text, drips) as server:
+        took, log = hold(server.url, f"EndpointCAFile {authority.root}")
     assert took < LIMIT and "timed out" in log, (took, log)
 
 
 def test_a_body_without_a_length_by_tls_is_no_answer(hold, authority):
     """RFC 9112 section 8: TLS that ends without close_notify is an incomplete answer."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(*authority.host("server", "localhost"))
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        def serve():
-            with contextlib.suppress(OSError):
-                while True:
-                    tls = context.wrap_socket(listener.accept()[0], server_side=True)
-                    tls.recv(65536)
-                    tls.sendall(b"HTTP/1.1 200 OK\r\n\r\nfine")
-                    socket.socket(fileno=tls.detach()).close()
-        threading.Thread(target=serve, daemon=True).start()
-        took, log = hold(f"https://localhost:{listener.getsockname()[1]}/p", f"EndpointCAFile {authority.root}")
+    with EndsInSilence(authority.host("server", "localhost")) as server:
+        took, log = hold(server.url, f"EndpointCAFile {authority.root}")
     assert took < LIMIT and "endpoint-unavailable" in log, (took, log)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Other ends of the milter's POST, in threads of the test: an https server, one for a UNIX socket, one that is silent until it
 is let go, and one between the milter and an ACME server that loses answers."""
+import contextlib
 import http.server
 import socket
 import socketserver
@@ -122,6 +123,38 @@ class Endpoint(_InThread):
         path.chmod(0o666)
         self.url = f"http://unix:{path}:/email-reply"
 
+
+
+class TlsServer:
+    """An https server on a free port whose connections `serve` gets once TLS stands. What one sendall says is one TLS record."""
+
+    def __init__(self, identity):
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.context.load_cert_chain(*identity)
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.connections = 0
+        self.url = f"https://localhost:{self.listener.getsockname()[1]}/p"
+
+    def __enter__(self):
+        threading.Thread(target=self._accept, daemon=True).start()
+        return self
+
+    def __exit__(self, *_):
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+
+    def _accept(self):
+        with contextlib.suppress(OSError):
+            while True:
+                threading.Thread(target=self._handle, args=(self.listener.accept()[0],), daemon=True).start()
+                self.connections += 1
+
+    def _handle(self, connection):
+        with contextlib.suppress(OSError), self.context.wrap_socket(connection, server_side=True) as tls:
+            self.serve(tls)
+
+    def serve(self, tls):
+        raise NotImplementedError
 
 
 class SilentServer(Endpoint):
