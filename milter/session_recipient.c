@@ -41,17 +41,26 @@ static bool look_up_user(const struct mailbox *m, void *context)
     return look_up(&user, context);
 }
 
+/* "<user@host>", resolved to just that, as nearly all are: reading it twice would tell nothing new. */
+static bool is_same(struct span written, struct span resolved)
+{
+    return written.len == resolved.len + 2 && written.data[0] == '<' &&
+           written.data[written.len - 1] == '>' &&
+           span_equal(span_slice(written, 1, written.len - 1), resolved);
+}
+
 /* OUTCOME_OK with the mailbox, OUTCOME_ABSENT: none of ours; OUTCOME_BROKEN_INPUT: neither can be read for
  * certain. */
 static enum outcome find(const struct settings *settings, const struct session_path *path,
                          struct mailbox *out)
 {
     struct search search = {.settings = settings};
+    struct span written = span_from_string(path->written);
     struct span resolved = span_from_string(path->resolved);
     bool is_local = span_equal_nocase(span_from_string(path->mailer), local_mailer);
     enum outcome as_resolved = OUTCOME_BROKEN_INPUT;
-    enum outcome as_written = recipient_visit(span_from_string(path->written), look_up, &search);
-    if (!search.is_found && path->resolved != NULL)
+    enum outcome as_written = recipient_visit(written, look_up, &search);
+    if (!search.is_found && path->resolved != NULL && !is_same(written, resolved))
         as_resolved = recipient_visit(resolved, look_up, &search);
     if (!search.is_found && is_local)
         as_resolved = recipient_visit(resolved, look_up_user, &search);
