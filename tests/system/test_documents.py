@@ -296,7 +296,7 @@ def running(new_site, new_exchange, acme_server):
         (result,) = acme_server.results_for(exchange.challenge)
         put_reply(site, new_exchange())
         site.machine.run("mkdir -p /var/backups/acme-milter")
-        folder = site.machine.run(f"acme-milter --find {result['id']}").split()[-1]
+        folder = re.search(r"\S+/evidence/\S+", site.machine.run(f"acme-milter --find {result['id']}")).group()
         return {"QUEUEID": result["smtp"]["queueId"], "FOLDER": folder, "ADDRESS": ADDRESS, "BACKUP": "/var/backups/acme-milter",
                 "DAY/ID": folder.partition("/evidence/")[2]}
 
