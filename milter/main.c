@@ -269,6 +269,13 @@ static void print_fault(const char *fault, void *context)
     complaint_print_text("", fault);
 }
 
+static void print_hint(enum mta_check_severity severity, const char *text, void *context)
+{
+    (void)severity;
+    (void)context;
+    complaint_print_text("hint: ", text);
+}
+
 /* For UserID, if it is known here. False: a start would be refused. */
 static bool check_files(const struct settings *s)
 {
@@ -286,10 +293,7 @@ static int check_config(struct settings *settings)
     bool ok =
         settings_print(settings, &text) && fputs(strbuf_string(&text), stdout) >= 0 && fflush(stdout) == 0;
     strbuf_clear(&text);
-    strbuf_init(&text, MTA_CHECK_TEXT_MAX_BYTES);
-    mta_check_append_hints(settings, MTA_CHECK_POSTFIX_FOLDER, MTA_CHECK_SENDMAIL_FILE, &text);
-    complaint_print_text("", strbuf_string(&text));
-    strbuf_clear(&text);
+    (void)mta_check_run(settings, MTA_CHECK_POSTFIX_FOLDER, MTA_CHECK_SENDMAIL_FILE, print_hint, NULL);
     int code = check_files(settings) ? EX_OK : EX_CONFIG;
     settings_unref(settings);
     return ok ? code : EX_SOFTWARE;

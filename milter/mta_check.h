@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Whether the MTA of this host will reach the socket, as far as its configuration and the folders tell: hints
- * for the administrator, "hint: WHERE: what is wrong and what to change", one a line. Nothing is run and
- * nothing is connected to. Where no MTA is set up, or this user may not read what it says, there is no hint.
+ * Whether the MTA of this host will reach the socket and show acme-milter each mail, as far as its
+ * configuration and the folders tell. Nothing is run and nothing is connected to. Where no MTA is set up, or
+ * this user may not read what it says, nothing is told.
  */
 #ifndef MTA_CHECK_H
 #define MTA_CHECK_H
@@ -14,8 +14,16 @@
 
 enum { MTA_CHECK_TEXT_MAX_BYTES = 64 * 1024 };
 
-/* Postfix, where its folder has a configuration, else Sendmail. */
-void mta_check_append_hints(const struct settings *s, const char *postfix_folder, const char *sendmail_file,
-                            struct strbuf *hints);
+enum mta_check_severity {
+    MTA_CHECK_FAIL = 0, /* mail comes by unjudged, or replies do not get through */
+    MTA_CHECK_WARN,
+};
+
+/* text: "WHERE: what is wrong and what to change", without a line end, not escaped. */
+typedef void mta_check_teller(enum mta_check_severity severity, const char *text, void *context);
+
+/* Postfix, where its folder has a configuration, else Sendmail. The MTA's name; NULL: there is none. */
+const char *mta_check_run(const struct settings *s, const char *postfix_folder, const char *sendmail_file,
+                          mta_check_teller *tell, void *context);
 
 #endif

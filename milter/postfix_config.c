@@ -14,6 +14,7 @@ struct setting {
     char *name;
     char *value;
     int line;
+    bool is_of_service;
 };
 
 struct reading {
@@ -22,17 +23,42 @@ struct reading {
     size_t count;
 };
 
-/* The defaults of postconf(5) that matter here. */
+/* With the defaults of postconf(5). */
 static const struct {
     const char *name;
     const char *value;
-} defaults[] = {
-    {"compatibility_level", "0"},
-    {"mail_owner", "postfix"},
-    {"milter_default_action", "tempfail"},
-    {"queue_directory", "/var/spool/postfix"},
-    {"smtpd_milters", ""},
+} known[] = {
+    [POSTFIX_BODY_CHECKS] = {"body_checks", ""},
+    [POSTFIX_CONTENT_FILTER] = {"content_filter", ""},
+    [POSTFIX_HEADER_CHECKS] = {"header_checks", ""},
+    [POSTFIX_MAIL_OWNER] = {"mail_owner", "postfix"},
+    [POSTFIX_MILTER_DEFAULT_ACTION] = {"milter_default_action", "tempfail"},
+    [POSTFIX_MILTER_HEADER_CHECKS] = {"milter_header_checks", ""},
+    [POSTFIX_MILTER_PROTOCOL] = {"milter_protocol", "6"},
+    [POSTFIX_MIME_HEADER_CHECKS] = {"mime_header_checks", "$header_checks"},
+    [POSTFIX_NESTED_HEADER_CHECKS] = {"nested_header_checks", "$header_checks"},
+    [POSTFIX_NON_SMTPD_MILTERS] = {"non_smtpd_milters", ""},
+    [POSTFIX_QUEUE_DIRECTORY] = {"queue_directory", "/var/spool/postfix"},
+    [POSTFIX_RECEIVE_OVERRIDE_OPTIONS] = {"receive_override_options", ""},
+    [POSTFIX_RECIPIENT_DELIMITER] = {"recipient_delimiter", ""},
+    [POSTFIX_SMTPD_MILTER_MAPS] = {"smtpd_milter_maps", ""},
+    [POSTFIX_SMTPD_MILTERS] = {"smtpd_milters", ""},
+    [POSTFIX_SMTPD_PROXY_FILTER] = {"smtpd_proxy_filter", ""},
 };
+
+static const struct {
+    const char *name;
+    enum postfix_program program;
+} programs[] = {
+    {"smtpd", POSTFIX_PROGRAM_SMTPD},
+    {"cleanup", POSTFIX_PROGRAM_CLEANUP},
+    {"postscreen", POSTFIX_PROGRAM_POSTSCREEN},
+};
+
+const char *postfix_config_name(enum postfix_setting setting)
+{
+    return known[setting].name;
+}
 
 static char *copy(struct span s)
 {
@@ -92,20 +118,21 @@ static bool read_file(struct reading *r, const char *path, line_taker *take)
     return ok;
 }
 
-static bool add_setting(struct reading *r, struct span name, struct span value, int line)
+static bool add_setting(struct reading *r, struct span name, struct span value, int line, bool is_of_service)
 {
     if (r->count == POSTFIX_CONFIG_SETTINGS_MAX)
         return false;
     struct setting *s = &r->settings[r->count++];
-    *s = (struct setting){copy(name), copy(value), line};
+    *s = (struct setting){copy(name), copy(value), line, is_of_service};
     return s->name != NULL && s->value != NULL;
 }
 
 static bool add_defaults(struct reading *r)
 {
-    bool ok = true;
-    for (size_t i = 0; i < sizeof defaults / sizeof defaults[0]; i++)
-        ok = ok && add_setting(r, span_from_string(defaults[i].name), span_from_string(defaults[i].value), 0);
+    bool ok = add_setting(r, SPAN_LITERAL("compatibility_level"), SPAN_LITERAL("0"), 0, false);
+    for (size_t i = 0; i < POSTFIX_SETTING_END; i++)
+        ok =
+            ok && add_setting(r, span_from_string(known[i].name), span_from_string(known[i].value), 0, false);
     return ok;
 }
 
@@ -113,7 +140,7 @@ static bool take_setting(struct reading *r, struct span line, int number)
 {
     size_t equals = span_find_byte(line, 0, '=');
     return add_setting(r, span_trim(span_slice(line, 0, equals)),
-                       span_trim(span_slice(line, equals + 1, line.len)), number);
+                       span_trim(span_slice(line, equals + 1, line.len)), number, false);
 }
 
 /* The last one of that name counts. */
@@ -186,6 +213,20 @@ static char *value_of(const struct reading *r, const char *name)
     return expand(r, span_from_string(s != NULL ? s->value : ""));
 }
 
+/* Behind the brace that closes the one at from, or the end. */
+static size_t skip_braces(struct span s, size_t from)
+{
+    int depth = 0;
+    size_t at = from;
+    while (at < s.len) {
+        depth += (s.data[at] == '{') - (s.data[at] == '}');
+        at++;
+        if (depth == 0)
+            break;
+    }
+    return at;
+}
+
 bool postfix_config_next_word(struct span *rest, bool is_list, struct span *word)
 {
     struct span s = *rest;
@@ -193,35 +234,55 @@ bool postfix_config_next_word(struct span *rest, bool is_list, struct span *word
     while (from < s.len && (byte_is_space(s.data[from]) || (is_list && s.data[from] == ',')))
         from++;
     size_t to = from;
-    if (from < s.len && s.data[from] == '{') {
-        to = span_find_byte(s, from, '}');
-        *word = span_trim(span_slice(s, from + 1, to));
-        to++;
-    } else {
-        while (to < s.len && !byte_is_space(s.data[to]) && !(is_list && s.data[to] == ','))
-            to++;
-        *word = span_slice(s, from, to);
-    }
+    bool is_braced = from < s.len && s.data[from] == '{';
+    while (to < s.len && !byte_is_space(s.data[to]) && !(is_list && s.data[to] == ',') &&
+           !(is_braced && to > from))
+        to = s.data[to] == '{' ? skip_braces(s, to) : to + 1;
+    *word = span_slice(s, from, to);
+    if (is_braced)
+        *word = span_trim(span_slice(*word, 1, word->data[word->len - 1] == '}' ? word->len - 1 : word->len));
     *rest = span_slice(s, to, s.len);
     return from < s.len;
 }
 
-/* The arguments of a service: -o NAME=VALUE replaces what main.cf says. */
-static struct span own_milters(struct span arguments, struct span milters)
+/* The arguments of a service: each -o NAME=VALUE goes before what main.cf says. */
+static bool add_options(struct reading *r, struct span arguments, int line)
 {
     struct span word;
-    bool is_option = false;
-    while (postfix_config_next_word(&arguments, false, &word)) {
+    bool is_option = false, ok = true;
+    while (ok && postfix_config_next_word(&arguments, false, &word)) {
         if (!is_option && word.len > 2 && span_equal(span_slice(word, 0, 2), SPAN_LITERAL("-o"))) {
             is_option = true;
             word = span_slice(word, 2, word.len);
         }
         size_t equals = span_find_byte(word, 0, '=');
-        if (is_option && span_equal(span_trim(span_slice(word, 0, equals)), SPAN_LITERAL("smtpd_milters")))
-            milters = span_trim(span_slice(word, equals + 1, word.len));
-        is_option = span_equal(word, SPAN_LITERAL("-o"));
+        if (is_option)
+            ok = add_setting(r, span_trim(span_slice(word, 0, equals)),
+                             span_trim(span_slice(word, equals + 1, word.len)), line, true);
+        is_option = !is_option && span_equal(word, SPAN_LITERAL("-o"));
     }
-    return milters;
+    return ok;
+}
+
+/* Frees those that came after there were count. */
+static void forget_settings(struct reading *r, size_t count)
+{
+    while (r->count > count) {
+        r->count--;
+        free(r->settings[r->count].name);
+        free(r->settings[r->count].value);
+    }
+}
+
+static bool take_values(const struct reading *r, struct postfix_value values[static POSTFIX_SETTING_END])
+{
+    bool ok = true;
+    for (size_t i = 0; i < POSTFIX_SETTING_END; i++) {
+        const struct setting *s = find(r, span_from_string(known[i].name));
+        values[i] = (struct postfix_value){expand(r, span_from_string(s->value)), s->line, s->is_of_service};
+        ok = ok && values[i].text != NULL;
+    }
+    return ok;
 }
 
 /* "-" is "n" since Postfix 3.0, unless main.cf asks for the old defaults. */
@@ -235,6 +296,14 @@ static bool is_chrooted(const struct reading *r, struct span field)
     return is_old;
 }
 
+static enum postfix_program program_of(struct span command)
+{
+    for (size_t i = 0; i < sizeof programs / sizeof programs[0]; i++)
+        if (span_equal(command, span_from_string(programs[i].name)))
+            return programs[i].program;
+    return POSTFIX_PROGRAM_OTHER;
+}
+
 static bool take_service(struct reading *r, struct span line, int number)
 {
     struct postfix_config *c = r->config;
@@ -242,17 +311,21 @@ static bool take_service(struct reading *r, struct span line, int number)
     for (int i = 0; i < MASTER_FIELDS; i++)
         if (!postfix_config_next_word(&line, false, &fields[i]))
             return true;
-    if (!span_equal(fields[FIELD_COMMAND], SPAN_LITERAL("smtpd")))
+    enum postfix_program program = program_of(fields[FIELD_COMMAND]);
+    if (program == POSTFIX_PROGRAM_OTHER)
         return true;
     if (c->service_count == POSTFIX_CONFIG_SERVICES_MAX)
         return false;
-    const struct setting *s = find(r, SPAN_LITERAL("smtpd_milters"));
     struct postfix_service *service = &c->services[c->service_count++];
+    size_t count_of_main = r->count;
+    service->program = program;
     service->line = number;
     service->name = copy(fields[0]);
+    service->type = copy(fields[1]);
     service->is_chrooted = is_chrooted(r, fields[FIELD_CHROOT]);
-    service->milters = expand(r, own_milters(line, span_from_string(s != NULL ? s->value : NULL)));
-    return service->name != NULL && service->milters != NULL;
+    bool ok = add_options(r, line, number) && take_values(r, service->values);
+    forget_settings(r, count_of_main);
+    return ok && service->name != NULL && service->type != NULL;
 }
 
 static bool read_both(struct reading *r, const char *folder)
@@ -260,15 +333,8 @@ static bool read_both(struct reading *r, const char *folder)
     struct postfix_config *c = r->config;
     (void)snprintf(c->main_file, sizeof c->main_file, "%s/main.cf", folder);
     (void)snprintf(c->master_file, sizeof c->master_file, "%s/master.cf", folder);
-    if (!add_defaults(r) || !read_file(r, c->main_file, take_setting) ||
-        !read_file(r, c->master_file, take_service))
-        return false;
-    const struct setting *milters = find(r, SPAN_LITERAL("smtpd_milters"));
-    c->milters_line = milters != NULL ? milters->line : 0;
-    c->queue_directory = value_of(r, "queue_directory");
-    c->mail_owner = value_of(r, "mail_owner");
-    c->default_action = value_of(r, "milter_default_action");
-    return c->queue_directory != NULL && c->mail_owner != NULL && c->default_action != NULL;
+    return add_defaults(r) && read_file(r, c->main_file, take_setting) && take_values(r, c->values) &&
+           read_file(r, c->master_file, take_service);
 }
 
 struct postfix_config *postfix_config_read(const char *folder)
@@ -279,10 +345,7 @@ struct postfix_config *postfix_config_read(const char *folder)
     if (ok) {
         r->config = c;
         ok = read_both(r, folder);
-        for (size_t i = 0; i < r->count; i++) {
-            free(r->settings[i].name);
-            free(r->settings[i].value);
-        }
+        forget_settings(r, 0);
     }
     free(r);
     if (ok)
@@ -291,16 +354,21 @@ struct postfix_config *postfix_config_read(const char *folder)
     return NULL;
 }
 
+static void free_values(struct postfix_value values[static POSTFIX_SETTING_END])
+{
+    for (size_t i = 0; i < POSTFIX_SETTING_END; i++)
+        free(values[i].text);
+}
+
 void postfix_config_free(struct postfix_config *c)
 {
     if (c == NULL)
         return;
     for (size_t i = 0; i < c->service_count; i++) {
         free(c->services[i].name);
-        free(c->services[i].milters);
+        free(c->services[i].type);
+        free_values(c->services[i].values);
     }
-    free(c->queue_directory);
-    free(c->mail_owner);
-    free(c->default_action);
+    free_values(c->values);
     free(c);
 }

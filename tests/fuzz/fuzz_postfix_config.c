@@ -28,7 +28,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     write_file(master_cf, span_slice(all, middle + 11, all.len));
     struct postfix_config *c = postfix_config_read(folder);
     for (size_t i = 0; c != NULL && i < c->service_count; i++)
-        FUZZ_MUST(strlen(c->services[i].milters) <= POSTFIX_CONFIG_LINE_MAX_BYTES);
+        FUZZ_MUST(strlen(c->services[i].values[POSTFIX_SMTPD_MILTERS].text) <= POSTFIX_CONFIG_LINE_MAX_BYTES);
     postfix_config_free(c);
     for (size_t left = rest.len; postfix_config_next_word(&rest, true, &word); left = rest.len)
         FUZZ_MUST(rest.len < left && word.len <= left);

@@ -3,6 +3,7 @@
 import grp
 import os
 import pwd
+import re
 import shutil
 import subprocess
 
@@ -12,7 +13,7 @@ from harness import milter
 from harness.mail_exchanger import CA_DOMAIN, MailExchanger
 from harness.milter import Milter
 from harness.postfix import Postfix
-from harness.process import with_bound
+from harness.process import free_port, with_bound
 from harness.replies import good_reply
 from harness.sendmail import Sendmail
 
@@ -35,7 +36,7 @@ def check(settings_file, bound):
     done = subprocess.run(argv, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False, timeout=20)
     plain = milter.run("-n", "-c", settings_file)
     assert (done.returncode, done.stdout) == (0, plain.stdout.decode())
-    assert all(line.startswith("hint: /") or line.startswith("hint: Socket") for line in done.stderr.splitlines())
+    assert all(re.match("hint: (/|Socket)|configuration: ", line) for line in done.stderr.splitlines())
     return done.stderr
 
 
@@ -85,6 +86,56 @@ def test_hints_agree_with_what_postfix_does(own, milter_settings, acme_server, d
     assert answer.code in (250, 451)
 
 
+# Further lines of main.cf and master.cf ({milter}: the socket, {port}: another one's port, {folder}: Postfix's), the recipient,
+# whether the milter saw what was sent to Postfix's own port or to {port}, and what -n says; None: nothing.
+OTHER = "{port} inet n - n - - smtpd"
+INSIDE = "127.0.0.1:{port} inet n - n - - smtpd -o content_filter= -o smtpd_proxy_filter="
+BYPASSES = {
+    "as it should be": ("", "", "acme", True, None),
+    "no_milters": ("receive_override_options = no_milters", "", "acme", False, "with no_milters acme-milter sees no mail"),
+    "proxy": ("smtpd_proxy_filter = 127.0.0.1:{port}", INSIDE + " -o smtpd_milters=", "acme", False, "with smtpd_proxy_filter this"),
+    "behind-proxy": ("smtpd_proxy_filter = 127.0.0.1:{port}", INSIDE, "acme", True, None),
+    "content-filter": ("content_filter = smtp:[127.0.0.1]:{port}", INSIDE + " -o smtpd_milters=", "acme", True, None),
+    "content-filter-twice": ("content_filter = smtp:[127.0.0.1]:{port}", INSIDE, "acme", True, "takes mail back from content_filter"),
+    "second-smtpd": ("", OTHER + " -o smtpd_milters=", "acme", False, "this smtpd takes mail from other hosts"),
+    "second-smtpd-too": ("", OTHER, "acme", True, None),
+    "milter-maps": ("smtpd_milter_maps = cidr:{{{{127.0.0.0/8 DISABLE}}}}", "", "acme", False, "mail of these clients is not shown"),
+    "milter-maps-with-it": ("smtpd_milter_maps = cidr:{{{{127.0.0.0/8 {milter}}}}}", "", "acme", True, None),
+    "header-checks-discard": ("header_checks = regexp:{folder}/checks", "", "acme", False, "thrown away and not shown to acme-milter"),
+    "header-checks-redirect": ("header_checks = regexp:{{{{/^Subject:/ REDIRECT acme@" + CA_DOMAIN + "}}}}", "", "bob", False,
+                               "mail for other addresses comes into the mailbox"),
+    "header-checks-elsewhere": ("header_checks = regexp:{{{{/^Subject:/ REDIRECT bob@" + CA_DOMAIN + "}}}}", "", "acme", False,
+                                "a reply that this matches goes elsewhere and is not shown"),
+    "body-checks-discard": ("body_checks = regexp:{{{{/ACME RESPONSE/ DISCARD}}}}", "", "acme", False, "thrown away and not shown"),
+    "delimiters": ("recipient_delimiter = +-", "", "acme-7f", False, "Postfix delivers subaddresses to the mailbox"),
+    "old-protocol": ("milter_protocol = 4", "", "acme", True, "set milter_protocol = 6"),
+    "not-the-last": ("smtpd_milters = {milter}, {{ inet:127.0.0.1:1, default_action=accept }}", "", "acme", True,
+                     "put acme-milter last"),
+}
+
+
+@pytest.mark.parametrize("setup", BYPASSES)
+def test_hints_agree_with_what_the_milter_sees(own, milter_settings, acme_server, dns_server, exchange, setup):
+    """An unsigned reply: a milter that sees it has it rejected."""
+    settings, services, local, is_seen, hint = BYPASSES[setup]
+    server = Milter(own, milter_settings + [("SocketGroup", "postfix")])
+    names = {"milter": f"unix:{server.socket}", "port": free_port(), "folder": own.path}
+    (own.path / "checks").write_text("/^Subject: .*ACME:/ DISCARD\n")
+    postfix = Postfix(own, CA_DOMAIN, names["milter"], settings.format(**names) + "\n", services=services.format(**names) + "\n")
+    if "second" in setup:
+        postfix.port = names["port"]
+    server.start()
+    try:
+        hints = check(server.conf, [(postfix.conf, "/etc/postfix")])
+        with MailExchanger(postfix, None, server, acme_server, dns_server).running() as mx:
+            answer = mx.send(exchange, good_reply(exchange), f"{local}@{CA_DOMAIN}")
+    finally:
+        server.stop()
+    assert (answer.code == 550) == is_seen == bool(server.reply_lines(exchange.token)), f"{answer}\n{hints}"
+    assert is_seen or answer.code == 250, str(answer)
+    assert (hint or "") in hints and (hint is None) == (hints == ""), hints
+
+
 def test_groups_that_the_mta_is_a_member_of_count(own, milter_settings, acme_server, dns_server, exchange):
     """SocketGroup may be any group that postfix was added to."""
     members = own.path / "group"
@@ -116,6 +167,8 @@ def test_hints_for_sendmail(own, milter_settings, tls_files):
     text = sendmail.conf.read_text()
     sendmail.conf.write_text(text.replace(", F=T", ""))
     assert "without F=T" in check(ours.conf, bound)
+    sendmail.conf.write_text(text.replace("O InputMailFilters=acme-milter", "O InputMailFilters=acme-milter, other"))
+    assert "InputMailFilters has a filter after acme-milter" in check(ours.conf, bound)
 
 
 @pytest.fixture
@@ -147,10 +200,27 @@ def test_sendmail_reaches_a_socket_that_no_group_has(behind_sendmail, acme_serve
     assert hints() == ""
 
 
+@pytest.mark.parametrize("was, now, hint", [
+    ("O InputMailFilters=acme-milter", "#O InputMailFilters", "InputMailFilters is not set, so that acme-milter sees no mail"),
+    ("Name=MTA,", "Name=MTA, InputMailFilters=,", "InputMailFilters does not name acme-milter"),
+], ids=["no-list", "daemon-without"])
+def test_sendmail_shows_no_mail_to_a_filter_that_no_list_has(behind_sendmail, acme_server, dns_server, exchange, was, now, hint):
+    server, sendmail, hints = behind_sendmail
+    text = sendmail.conf.read_text()
+    assert was in text
+    sendmail.conf.write_text(text.replace(was, now))
+    server.start()
+    with MailExchanger(sendmail, None, server, acme_server, dns_server).running() as mx:
+        assert mx.send(exchange, good_reply(exchange)).code == 250
+    assert server.reply_lines(exchange.token) == []
+    assert hint in hints()
+
+
 @pytest.mark.parametrize("mode", [0o775, 0o777, 0o1777])
 def test_sendmail_does_not_start_with_a_socket_below_a_writable_folder(behind_sendmail, mode):
     server, sendmail, hints = behind_sendmail
     server.folder.chmod(mode)
+    server.set("RequireSafeFiles", "no")  # the configuration is in that folder too
     server.start()
     with pytest.raises(RuntimeError, match="ritable directory"):
         sendmail.start()

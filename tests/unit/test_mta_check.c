@@ -32,6 +32,12 @@ static void write_file(const struct place *p, const char *name, const char *text
     }
 }
 
+static void add_hint(enum mta_check_severity severity, const char *text, void *context)
+{
+    (void)severity;
+    (void)strbuf_append_format(context, "hint: %s\n", text);
+}
+
 /* The hints for settings when Postfix's files, or Sendmail's, are so; NULL: it is not there. */
 static const char *hints_for(struct place *p, const char *settings_text, const char *main_cf,
                              const char *master_cf, const char *sendmail_cf)
@@ -46,7 +52,7 @@ static const char *hints_for(struct place *p, const char *settings_text, const c
     write_file(p, "sendmail.cf", sendmail_cf);
     strbuf_clear(&p->hints);
     if (s != NULL)
-        mta_check_append_hints(s, p->folder, p->sendmail, &p->hints);
+        (void)mta_check_run(s, p->folder, p->sendmail, add_hint, &p->hints);
     else
         (void)strbuf_append(&p->hints, strbuf_view(&error));
     settings_unref(s);
@@ -66,6 +72,9 @@ static void expect(const char *got, const char *want, const char *name)
 #define CHROOTED    "smtp inet n - y - - smtpd\n"
 #define DEFAULT     "smtp inet n - - - - smtpd\n"
 #define NAMED       "smtpd_milters = unix:/acme-milter.sock\n"
+
+#define LISTED "O InputMailFilters=acme\n"
+#define ACME   "Xacme, S=local:/acme-milter.sock, F=T\n"
 
 struct example {
     const char *name;
@@ -149,17 +158,108 @@ static const struct example postfix_examples[] = {
      "smtpd_milters = unix:/no/such/folder/m\n", PLAIN, NULL},
 };
 
+#define INSIDE    "127.0.0.1:10025 inet n - n - - smtpd"
+#define OWN_CHECK "cleanup unix n - n - 0 cleanup\n"
+
+/* What keeps the milter from seeing a mail although it is named. */
+static const struct example bypass_examples[] = {
+    {"no_milters", OPEN_SOCKET, NAMED "receive_override_options = no_address_mappings, no_milters\n", PLAIN,
+     "main.cf:2: receive_override_options = no_address_mappings, no_milters: with no_milters acme-milter "
+     "sees"},
+    {"no_milters by the service", OPEN_SOCKET, NAMED,
+     "#\nsmtp inet n - n - - smtpd\n  -o receive_override_options=no_milters\n",
+     "master.cf:2: receive_override_"},
+    {"no_milters where there is none", OPEN_SOCKET, NAMED,
+     PLAIN INSIDE " -o smtpd_milters= -o receive_override_options=no_milters\n", NULL},
+    {"a proxy", OPEN_SOCKET, NAMED "smtpd_proxy_filter = 127.0.0.1:10024\n", PLAIN,
+     "main.cf:2: smtpd_proxy_filter = 127.0.0.1:10024: with smtpd_proxy_filter this smtpd shows"},
+    {"a proxy, and none after it", OPEN_SOCKET, NAMED "smtpd_proxy_filter = 127.0.0.1:10024\n",
+     PLAIN INSIDE " -o smtpd_proxy_filter= -o smtpd_milters=\n", "shows acme-milter no header"},
+    {"behind a proxy", OPEN_SOCKET, "smtpd_proxy_filter = 127.0.0.1:10024\n",
+     PLAIN INSIDE " -o smtpd_proxy_filter=\n -o smtpd_milters=unix:/acme-milter.sock\n", NULL},
+    {"a content filter", OPEN_SOCKET, NAMED "content_filter = smtp:[127.0.0.1]:10024\n",
+     PLAIN INSIDE " -o content_filter= -o smtpd_milters=\n", NULL},
+    {"after a content filter", OPEN_SOCKET, NAMED "content_filter = smtp:[127.0.0.1]:10024\n",
+     PLAIN INSIDE "\n -o content_filter=\n",
+     "main.cf:1: smtpd_milters = unix:/acme-milter.sock: this smtpd takes mail back from content_filter"},
+    {"a second smtpd without", OPEN_SOCKET, NAMED,
+     PLAIN "[2001:db8::1]:25 inet n - n - - smtpd -o smtpd_milters=\n",
+     "master.cf:2: smtpd_milters = : this smtpd takes mail from other hosts"},
+    {"a second smtpd behind postscreen", OPEN_SOCKET, "x = y\n",
+     "smtp inet n - n - 1 postscreen\nsmtpd pass - - n - - smtpd\n" INSIDE
+     " -o smtpd_milters=unix:/acme-milter.sock\n",
+     "master.cf:2: smtpd_milters = : this smtpd takes mail from other hosts"},
+    {"smtps and a filter's own may be without", OPEN_SOCKET, NAMED,
+     PLAIN "smtps inet n - n - - smtpd -o smtpd_milters=\n" INSIDE " -o smtpd_milters=\n", NULL},
+    {"a milter after it", OPEN_SOCKET, "smtpd_milters = unix:/acme-milter.sock, inet:localhost:8891\n", PLAIN,
+     "main.cf:1: smtpd_milters = unix:/acme-milter.sock, inet:localhost:8891: a milter after acme-milter"},
+    {"an old protocol", OPEN_SOCKET, NAMED "milter_protocol = 4 no_header_reply\n", PLAIN,
+     "main.cf:2: milter_protocol = 4 no_header_reply: Postfix does not show the blank"},
+    {"an old protocol by the service", OPEN_SOCKET, NAMED "p = 3\n",
+     "smtp inet n - n - - smtpd -o { milter_protocol = $p }\n", "master.cf:1: milter_protocol = 3: "},
+    {"delimiters", OPEN_SOCKET, NAMED "recipient_delimiter = +-\n", PLAIN,
+     "main.cf:2: recipient_delimiter = +-: Postfix delivers subaddresses"},
+    {"delimiters that are known", OPEN_SOCKET "\nSubaddressDelimiter -+", NAMED "recipient_delimiter = +-\n",
+     PLAIN, NULL},
+    {"a delimiter where there is none", OPEN_SOCKET "\nSubaddressDelimiter none",
+     NAMED "recipient_delimiter = +\n", PLAIN, "recipient_delimiter = +: "},
+    {"milter maps", OPEN_SOCKET,
+     NAMED "smtpd_milter_maps = cidr:{{192.0.2.0/24 DISABLE}}, inline:{ 192.0.2.9=$smtpd_milters }\n", PLAIN,
+     "main.cf:2: smtpd_milter_maps = cidr:{{192.0.2.0/24 DISABLE}}, inline:{ "
+     "192.0.2.9=unix:/acme-milter.sock }: mail of these"},
+    {"milter maps with it", OPEN_SOCKET, NAMED "smtpd_milter_maps = inline:{ 192.0.2.9=$smtpd_milters }\n",
+     PLAIN, NULL},
+    {"header checks", OPEN_SOCKET, NAMED "header_checks = regexp:{{/^X-Spam: yes/ DISCARD bad}}\n",
+     PLAIN OWN_CHECK, "a reply that this matches is taken, thrown away"},
+    {"header checks that do no harm", OPEN_SOCKET,
+     NAMED "header_checks = pcre:{{/^X: REDIRECT a@b/ REJECT we DISCARD this}, {/x/i WARN REDIRECT a@b}}\n",
+     PLAIN OWN_CHECK, NULL},
+    {"header checks to a challenge address", OPEN_SOCKET, "smtpd_milters = unix:/acme-milter.sock\n",
+     PLAIN "cleanup unix n - n - 0 cleanup -o { body_checks = static:{REDIRECT acme@ca.example} }\n",
+     "master.cf:2: body_checks = static:{REDIRECT acme@ca.example}: mail for other addresses comes"},
+    {"header checks elsewhere", OPEN_SOCKET,
+     NAMED "milter_header_checks = static:{REDIRECT bob@ca.example}\n", PLAIN OWN_CHECK,
+     "a reply that this matches goes elsewhere"},
+    {"header checks that cannot be read", OPEN_SOCKET, NAMED "header_checks = regexp:/no/such/file\n",
+     PLAIN OWN_CHECK, "main.cf:2: header_checks = regexp:/no/such/file: not looked at"},
+    {"header checks in a database", OPEN_SOCKET, NAMED "header_checks = mysql:/etc/postfix/my.cf\n",
+     PLAIN OWN_CHECK, "not looked at"},
+    {"sendmail(1) beside a gate", OPEN_SOCKET "\nEndpoint none\nDisposition deliver", NAMED, PLAIN OWN_CHECK,
+     "master.cf:2: non_smtpd_milters = : with Endpoint none, mail that programs"},
+    {"sendmail(1) by the gate", OPEN_SOCKET "\nEndpoint none\nDisposition deliver",
+     NAMED "non_smtpd_milters = $smtpd_milters\n", PLAIN OWN_CHECK, NULL},
+};
+
 static const struct example sendmail_examples[] = {
     {"sendmail: none", OPEN_SOCKET, NULL, NULL, NULL},
     {"sendmail: named", OPEN_SOCKET,
-     "Xother, S=inet:1@localhost\nXacme, S=local:/acme-milter.sock, F=T, T=C:30s\n", NULL, NULL},
+     "O InputMailFilters=other, acme\nXother, S=inet:1@localhost\nXacme, S=local:/acme-milter.sock, F=T, "
+     "T=C:30s\n",
+     NULL, NULL},
     {"sendmail: without F=T", OPEN_SOCKET, "V10\nXacme, S=local:/acme-milter.sock, T=C:30s\n", NULL,
      "sendmail.cf:2: without F=T a reply passes unjudged"},
     {"sendmail: F=R", OPEN_SOCKET, "Xacme, S=local:/acme-milter.sock, F=R\n", NULL, "without F=T"},
     {"sendmail: not named", OPEN_SOCKET, "Xacme, S=local:/other.sock, F=T\n", NULL,
      "sendmail.cf: no filter has S=local:/acme-milter.sock: add INPUT_MAIL_FILTER"},
-    {"sendmail: a port", "Socket inet:8893@localhost", "Xacme, S=inet:8893@localhost, F=T\n", NULL, NULL},
-    {"sendmail: an open folder", "Socket unix:/tmp/m.sock", "Xacme, S=local:/tmp/m.sock, F=T\n", NULL,
+    {"sendmail: a port", "Socket inet:8893@localhost", LISTED "Xacme, S=inet:8893@localhost, F=T\n", NULL,
+     NULL},
+    {"sendmail: a filter that no list has", OPEN_SOCKET, "O InputMailFilters=other\n" ACME, NULL,
+     "sendmail.cf:1: InputMailFilters does not name acme, so that acme-milter sees no mail"},
+    {"sendmail: no list", OPEN_SOCKET, "#O InputMailFilters\n" ACME, NULL,
+     "sendmail.cf: InputMailFilters is not set"},
+    {"sendmail: not the last", OPEN_SOCKET, "O InputMailFilters=acme, other\n" ACME, NULL,
+     "sendmail.cf:1: InputMailFilters has a filter after acme"},
+    {"sendmail: a daemon with a list of its own", OPEN_SOCKET,
+     LISTED "O DaemonPortOptions=Name=MTA, InputMailFilters=acme;other\n" ACME, NULL,
+     "sendmail.cf:2: InputMailFilters has a filter after acme"},
+    {"sendmail: a daemon without filters", OPEN_SOCKET,
+     LISTED "O DaemonPortOptions=Name=MTA, InputMailFilters=\n" ACME, NULL,
+     "sendmail.cf:2: InputMailFilters does not name acme"},
+    {"sendmail: submission may be without", OPEN_SOCKET,
+     LISTED "O DaemonPortOptions=Name=MSA, InputMailFilters=, Port=587\n" ACME, NULL, NULL},
+    {"sendmail: its subaddresses", OPEN_SOCKET "\nSubaddressDelimiter none", LISTED ACME, NULL,
+     "hint: SubaddressDelimiter: Sendmail delivers acme+anything"},
+    {"sendmail: an open folder", "Socket unix:/tmp/m.sock", LISTED "Xacme, S=local:/tmp/m.sock, F=T\n", NULL,
      "hint: /tmp: Sendmail does not start when more than its owner may write to a folder"},
 };
 
@@ -169,6 +269,22 @@ static void test_postfix(struct place *p)
         const struct example *e = &postfix_examples[i];
         expect(hints_for(p, e->settings, e->main_cf, e->master_cf, NULL), e->want, e->name);
     }
+    for (size_t i = 0; i < sizeof bypass_examples / sizeof bypass_examples[0]; i++) {
+        const struct example *e = &bypass_examples[i];
+        expect(hints_for(p, e->settings, e->main_cf, e->master_cf, NULL), e->want, e->name);
+    }
+}
+
+/* A file's entries by their lines, a continued one too. */
+static void test_table_file(struct place *p)
+{
+    char main_cf[4 * PATH_BYTES], want[4 * PATH_BYTES];
+    (void)snprintf(main_cf, sizeof main_cf, NAMED "header_checks = regexp:%s/checks\n", p->folder);
+    (void)snprintf(want, sizeof want,
+                   "hint: %s/checks:4: REDIRECT acme@ca.example (header_checks): ", p->folder);
+    write_file(p, "checks", "# /x/ DISCARD\n/^X: a\\/b c/ OK\n!/^Y/i\n  REDIRECT acme@ca.example\n");
+    expect(hints_for(p, OPEN_SOCKET, main_cf, PLAIN OWN_CHECK, NULL), want, "a file of header checks");
+    write_file(p, "checks", NULL);
 }
 
 static void test_sendmail(struct place *p)
@@ -224,6 +340,7 @@ int main(void)
     (void)snprintf(place.sendmail, sizeof place.sendmail, "%s/sendmail.cf", place.folder);
     strbuf_init(&place.hints, MTA_CHECK_TEXT_MAX_BYTES);
     test_postfix(&place);
+    test_table_file(&place);
     test_sendmail(&place);
     test_folder(&place);
     test_limits(&place);
