@@ -78,6 +78,9 @@ void finding_list_add_escaped(struct finding_list *list, enum finding_id id, con
 /* dnssec-none where nobody looked: the applicant's zone is not blamed for it. */
 void finding_list_add_unvalidated(struct finding_list *list, const char *name);
 
+/* dkim-fail, if it is there: the applicant is not blamed for what the CA's own mail system may have done. */
+void finding_list_suspect_receiver(struct finding_list *list);
+
 /* The SMTP text of the first finding with this id, or of its rule: "text [name]". list may be NULL. */
 bool finding_list_append_text(const struct finding_list *list, enum finding_id id, struct strbuf *out);
 bool finding_list_has(const struct finding_list *list, enum finding_id id);

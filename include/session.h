@@ -86,6 +86,8 @@ void session_put_off(struct session *s, struct session_outcome *outcome);
 
 /* What the MTA tells of the mail; NULL where it does not. May be called more than once. */
 void session_describe(struct session *s, const char *queue_id, const char *tls_version);
+/* The address that the client connected to; NULL where the MTA does not tell. */
+void session_describe_mta(struct session *s, const char *address);
 
 void session_header(struct session *s, struct span name, struct span value);
 void session_header_defect(struct session *s, enum message_defect defect, struct span where);

@@ -261,6 +261,18 @@ static void severity_row(struct explain_page *p, const struct session *s, enum f
     strbuf_clear(&text);
 }
 
+/* Before anything that the applicant could have done. */
+static void suspect_row(struct explain_page *p, const struct session *s)
+{
+    if (session_suspect(s) != NULL)
+        explain_page_format(
+            p, "  suspect first",
+            "your own mail system: the client, %s, is the MTA's own host or has a private address, "
+            "so that a queue, content filter or relay of yours had the mail after it was signed "
+            "(doc/operations.md, section 2)",
+            s->client_address);
+}
+
 static void findings(struct explain_page *p, const struct session *s)
 {
     const struct session_reply *r = s->reply;
@@ -277,6 +289,8 @@ static void findings(struct explain_page *p, const struct session *s)
             continue;
         }
         explain_page_toned(p, rule->name, severity_tone(severity), word != NULL ? word : "reject");
+        if (f->id == FINDING_DKIM_FAIL)
+            suspect_row(p, s);
         severity_row(p, s, f->id);
         if (f->detail[0] != '\0')
             explain_page_format(p, "  detail", "%s", f->detail);

@@ -164,11 +164,12 @@ static sfsistat on_negotiate(SMFICTX *ctx, unsigned long f0, unsigned long f1, u
         char nothing[] = "{acme_milter_nothing}";
         char at_data[] = "i {tls_version}";
         char at_rcpt[] = "{rcpt_addr} {rcpt_mailer}";
+        char at_end[] = "i {tls_version} {daemon_addr} {if_addr}"; /* of replies alone */
         for (int stage = SMFIM_CONNECT; stage < SMFIM_ENVRCPT; stage++)
             (void)smfi_setsymlist(ctx, stage, nothing);
         (void)smfi_setsymlist(ctx, SMFIM_ENVRCPT, at_rcpt);
         (void)smfi_setsymlist(ctx, SMFIM_DATA, at_data);
-        (void)smfi_setsymlist(ctx, SMFIM_EOM, at_data);
+        (void)smfi_setsymlist(ctx, SMFIM_EOM, at_end);
     }
     return SMFIS_CONTINUE;
 }
@@ -386,6 +387,9 @@ static sfsistat on_end_of_message(SMFICTX *ctx)
     struct session_outcome outcome;
     name_mail(ctx);
     session_describe(c->session, macro(ctx, "i"), macro(ctx, "{tls_version}"));
+    /* Postfix tells the first. Sendmail tells the second, and by the first where it listens. */
+    const char *if_addr = macro(ctx, "{if_addr}");
+    session_describe_mta(c->session, if_addr != NULL ? if_addr : macro(ctx, "{daemon_addr}"));
     session_judge(c->session, on_progress, ctx, &outcome);
     status = conclude(ctx, c, &outcome);
     session_reset(c->session);

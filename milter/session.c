@@ -94,6 +94,7 @@ void session_free(struct session *s)
     free(s->client_name);
     free(s->client_address);
     free(s->helo);
+    free(s->mta_address);
     free(s);
 }
 
@@ -256,6 +257,11 @@ void session_describe(struct session *s, const char *queue_id, const char *tls_v
         (void)hold(&s->queue_id, queue_id);
     if (tls_version != NULL)
         (void)hold(&s->tls_version, tls_version);
+}
+
+void session_describe_mta(struct session *s, const char *address)
+{
+    (void)hold(&s->mta_address, address);
 }
 
 void session_header(struct session *s, struct span name, struct span value)

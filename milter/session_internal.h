@@ -75,6 +75,7 @@ struct session {
     char *client_name;
     char *client_address;
     char *helo;
+    char *mta_address; /* of the MTA's end of the connection; NULL: not known */
 
     struct runtime *runtime; /* of the mail under way; NULL between mails */
     char *mail_from;
@@ -103,5 +104,11 @@ void session_judge_header(struct session *s);
 void session_judge_reply(struct session *s, void (*progress)(void *context), void *context,
                          struct session_outcome *outcome);
 void session_judge_free_reply(struct session_reply *reply);
+/*
+ * Of a judged mail: a word for the log where a signature of the author's domain was verified and is broken,
+ * and the mail came from the MTA's own host or a private address, so that the CA's own mail system is the
+ * first to be suspected. NULL in all other cases.
+ */
+const char *session_suspect(const struct session *s);
 
 #endif

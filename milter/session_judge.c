@@ -143,6 +143,8 @@ static enum outcome authenticate(struct session *s)
     verdict_add_dkim(r->dkim, chosen, &r->findings);
     r->record.dkim = r->dkim;
     r->record.chosen = chosen >= 0 ? &r->dkim->signatures[chosen] : NULL;
+    if (session_suspect(s) != NULL)
+        finding_list_suspect_receiver(&r->findings);
     outcome = auth_dmarc_finish(r->dmarc_check, aligned_result(r, chosen, policy), r->dns_deadline, &r->dmarc,
                                 &r->dns);
     for (size_t i = 0; i < r->dkim->count; i++)

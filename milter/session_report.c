@@ -442,5 +442,7 @@ void session_report_log(const struct session *s, const struct session_outcome *o
     if (r->record.id[0] != '\0')
         log_line_add_string(&line, "id", r->record.id);
     log_line_add_string(&line, "to", r->address);
+    if (session_suspect(s) != NULL)
+        log_line_add_string(&line, "suspect", session_suspect(s));
     log_line_write(&line, LOG_LEVEL_INFO);
 }

@@ -103,6 +103,16 @@ void finding_list_add_unvalidated(struct finding_list *list, const char *name)
     insert(list, &added);
 }
 
+void finding_list_suspect_receiver(struct finding_list *list)
+{
+    for (size_t i = 0; i < list->count; i++)
+        if (list->items[i].id == FINDING_DKIM_FAIL)
+            list->items[i].text =
+                "The DKIM signature of your domain does not verify here. The mail system of the certificate "
+                "authority may have changed the mail on its way: tell the certificate authority, and send it "
+                "this text.";
+}
+
 static const struct finding *find(const struct finding_list *list, enum finding_id id)
 {
     for (size_t i = 0; list != NULL && i < list->count; i++)

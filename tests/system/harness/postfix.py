@@ -73,7 +73,8 @@ maillog_file = /dev/stdout
 
 class Postfix:
     """`milter` is the socket's address as smtpd_milters takes it, or None; `settings` are further lines of main.cf,
-    `services` of master.cf; `bound`: pairs of a file or folder and of the name by which it, and nobody else, sees that."""
+    `services` of master.cf, in which {port} is that of the smtpd above; `bound`: pairs of a file or folder and of the name
+    by which it, and nobody else, sees that."""
 
     def __init__(self, folder, domain, milter=None, settings="", *, name="postfix", is_chrooted=False, bound=(), services=""):
         self.folder = folder.sub(name)
@@ -88,7 +89,8 @@ class Postfix:
         self.conf = folder.sub(f"{name}/etc")
         (self.conf / "main.cf").write_text(MAIN.format(
             folder=self.folder, domain=domain, uid=nobody.pw_uid, gid=nobody.pw_gid, milters=milters + settings))
-        (self.conf / "master.cf").write_text(SERVICES.format(port=self.port, chroot="y" if is_chrooted else "n") + services)
+        (self.conf / "master.cf").write_text((SERVICES + services).format(
+            port=self.port, chroot="y" if is_chrooted else "n"))
         self.master_pid = self.queue / "pid" / "master.pid"
         self.process = None
 

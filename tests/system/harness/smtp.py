@@ -27,12 +27,12 @@ def _answer(stage, reply, recipients=None):
     return Answer(code, match.group(1) if match else "", match.group(2) if match else text, stage, recipients or {})
 
 
-def send(port, sender, recipients, data, helo="mail.acme-lab.net", connection=None, timeout=120):
-    """Send `data` (bytes, CRLF) and return the Answer. A connection given is used and left open."""
+def send(port, sender, recipients, data, helo="mail.acme-lab.net", connection=None, timeout=120, options=""):
+    """Send `data` (bytes, CRLF) and return the Answer. A connection given is used and left open; `options` go behind MAIL FROM."""
     recipients = [recipients] if isinstance(recipients, str) else list(recipients)
     client = connection or connect(port, helo, timeout)
     try:
-        reply = client.docmd("MAIL", f"FROM:<{sender}>")
+        reply = client.docmd("MAIL", f"FROM:<{sender}>{options}")
         if reply[0] // 100 != 2:
             return _answer("MAIL", reply)
         answers = {}
