@@ -24,7 +24,6 @@ enum message_defect {
     MESSAGE_DEFECT_BARE_LF,
     MESSAGE_DEFECT_NO_COLON,   /* a header line without one, or an orphan continuation line */
     MESSAGE_DEFECT_FIELD_NAME, /* blank before the colon, or bytes that no field name has */
-    MESSAGE_DEFECT_NOT_UTF8,   /* raw 8-bit in the header */
 };
 
 struct message_field {
@@ -52,6 +51,8 @@ void message_end(struct message *m);
 
 size_t message_field_count(const struct message *m);
 struct message_field message_field_at(const struct message *m, size_t index);
+/* Whether its value is UTF-8, ASCII included. What is not is no defect by itself: it depends on the field. */
+bool message_is_utf8(const struct message *m, size_t index);
 size_t message_count(const struct message *m, struct span name);
 /* The first field of that name; false if there is none. Names are compared without case. */
 bool message_find(const struct message *m, struct span name, struct message_field *out);

@@ -18,6 +18,7 @@ struct field_slot {
     size_t end;        /* behind the value, before its CRLF */
     size_t trimmed_at; /* the name without blanks around it: what it is counted as */
     size_t trimmed_len;
+    bool is_utf8;
 };
 
 struct message {
@@ -115,7 +116,8 @@ static bool is_blank_at(struct span s, size_t at)
     return at < s.len && byte_is_blank(s.data[at]);
 }
 
-/* What is wrong with the byte or code point at offset at, which is not printable ASCII; *len: its bytes. */
+/* What is wrong with the byte or code point at offset at, which is not printable ASCII; *len: its bytes, 0 if
+ * they are not UTF-8. */
 static enum message_defect judge_unprintable(struct span value, size_t at, size_t *len)
 {
     uint32_t code;
@@ -135,15 +137,12 @@ static enum message_defect judge_unprintable(struct span value, size_t at, size_
     default:
         break;
     }
-    size_t decoded = utf8_decode(value, at, &code);
-    if (decoded == 0)
-        return MESSAGE_DEFECT_NOT_UTF8;
-    *len = decoded;
-    return decoded == 1 ? MESSAGE_DEFECT_CONTROL : MESSAGE_DEFECT_NONE;
+    *len = utf8_decode(value, at, &code);
+    return *len == 1 ? MESSAGE_DEFECT_CONTROL : MESSAGE_DEFECT_NONE;
 }
 
-/* Appends value with each fold as CRLF; the first thing wrong with it. */
-static enum message_defect append_value(struct strbuf *out, struct span value)
+/* Appends value with each fold as CRLF; the first thing wrong with it. *is_utf8: cleared if it is not. */
+static enum message_defect append_value(struct strbuf *out, struct span value, bool *is_utf8)
 {
     enum message_defect first = MESSAGE_DEFECT_NONE;
     size_t at = 0;
@@ -155,6 +154,10 @@ static enum message_defect append_value(struct strbuf *out, struct span value)
         if (at == value.len)
             break;
         enum message_defect defect = judge_unprintable(value, at, &len);
+        if (len == 0) {
+            *is_utf8 = false;
+            len = 1;
+        }
         bool is_fold = value.data[at] == '\n' && defect == MESSAGE_DEFECT_NONE;
         (void)strbuf_append(out, is_fold ? crlf : span_slice(value, at, at + len));
         first = first == MESSAGE_DEFECT_NONE ? defect : first;
@@ -192,7 +195,8 @@ enum outcome message_add_field(struct message *m, struct span name, struct span 
     size_t at = m->header.len;
     (void)strbuf_append(&m->header, name);
     (void)strbuf_append_byte(&m->header, ':');
-    enum message_defect defect = append_value(&m->header, value);
+    bool is_utf8 = true;
+    enum message_defect defect = append_value(&m->header, value, &is_utf8);
     size_t end = m->header.len;
     if (!strbuf_append(&m->header, crlf))
         return OUTCOME_INTERNAL;
@@ -204,7 +208,7 @@ enum outcome message_add_field(struct message *m, struct span name, struct span 
     struct span trimmed = span_trim(name);
     note_in_field(m, is_field_name(name) ? defect : MESSAGE_DEFECT_FIELD_NAME, trimmed);
     size_t blanks = trimmed.len != 0 ? (size_t)(trimmed.data - name.data) : 0;
-    m->fields[m->field_count++] = (struct field_slot){at, name.len, end, at + blanks, trimmed.len};
+    m->fields[m->field_count++] = (struct field_slot){at, name.len, end, at + blanks, trimmed.len, is_utf8};
     return OUTCOME_OK;
 }
 
@@ -272,6 +276,11 @@ struct message_field message_field_at(const struct message *m, size_t index)
     return (struct message_field){span_slice(header, f->at, colon), span_slice(header, colon + 1, f->end)};
 }
 
+bool message_is_utf8(const struct message *m, size_t index)
+{
+    return index >= m->field_count || m->fields[index].is_utf8;
+}
+
 static bool is_named(const struct message *m, const struct field_slot *f, struct span name)
 {
     return f->trimmed_len == name.len &&
@@ -335,8 +344,6 @@ const char *message_defect_text(enum message_defect defect)
         return "header line that is no field";
     case MESSAGE_DEFECT_FIELD_NAME:
         return "invalid field name";
-    case MESSAGE_DEFECT_NOT_UTF8:
-        return "bytes that are not UTF-8";
     }
     return "";
 }

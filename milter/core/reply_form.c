@@ -25,6 +25,41 @@ static const char *const single_fields[] = {
 
 enum { SINGLE_FIELDS = sizeof single_fields / sizeof single_fields[0] };
 
+/* Beside single_fields: what is read or edited by us, or tells others how to read the mail. */
+static const char *const read_prefixes[] = {
+    "ARC-", "Authentication-Results", "Content-", "DKIM-", "List-", "MIME-", "Resent-"};
+
+enum { READ_PREFIXES = sizeof read_prefixes / sizeof read_prefixes[0] };
+
+static bool is_read(struct span name)
+{
+    for (size_t i = 0; i < SINGLE_FIELDS; i++)
+        if (span_equal_nocase(name, span_from_string(single_fields[i])))
+            return true;
+    for (size_t i = 0; i < READ_PREFIXES; i++)
+        if (span_starts_nocase(name, span_from_string(read_prefixes[i])))
+            return true;
+    return false;
+}
+
+/* Two readers may take such bytes for two texts, which matters only where somebody reads them. The first
+ * field of each kind is told: anybody can send as many as the limit lets him, and other findings need their
+ * room. */
+static void examine_raw_fields(const struct message *m, struct finding_list *findings)
+{
+    for (size_t i = 0; i < message_field_count(m); i++) {
+        if (message_is_utf8(m, i))
+            continue;
+        struct span name = span_trim(message_field_at(m, i).name);
+        enum finding_id id = is_read(name) ? FINDING_HEADER_MALFORMED : FINDING_HEADER_8BIT;
+        char detail[FINDING_DETAIL_MAX_BYTES + 1];
+        (void)snprintf(detail, sizeof detail, "header field %.*s: bytes that are not UTF-8",
+                       (int)(name.len < 64 ? name.len : 64), name.data);
+        if (!finding_list_has(findings, id))
+            finding_list_add(findings, id, detail);
+    }
+}
+
 static void examine_bytes(const struct message *m, struct finding_list *findings)
 {
     if (message_is_too_large(m))
@@ -33,11 +68,12 @@ static void examine_bytes(const struct message *m, struct finding_list *findings
         finding_list_add(findings, FINDING_MESSAGE_TOO_LARGE, "MaxHeaderFields");
     const char *where;
     enum message_defect defect = message_defect(m, &where);
-    if (defect == MESSAGE_DEFECT_NONE)
-        return;
-    char detail[FINDING_DETAIL_MAX_BYTES + 1];
-    (void)snprintf(detail, sizeof detail, "%s: %s", where, message_defect_text(defect));
-    finding_list_add_escaped(findings, FINDING_HEADER_MALFORMED, detail);
+    if (defect != MESSAGE_DEFECT_NONE) {
+        char detail[FINDING_DETAIL_MAX_BYTES + 1];
+        (void)snprintf(detail, sizeof detail, "%s: %s", where, message_defect_text(defect));
+        finding_list_add_escaped(findings, FINDING_HEADER_MALFORMED, detail);
+    }
+    examine_raw_fields(m, findings);
 }
 
 static void examine_counts(const struct message *m, struct finding_list *findings)

@@ -81,7 +81,7 @@ def covers(tags, message):
 
 def faults(data, dns_text, result, now):
     """What speaks against a verdict "pass": an empty list if nothing does. data: the mail with CRLF line ends."""
-    message = email.message_from_string(data.partition(b"\r\n\r\n")[0].decode("utf-8"), policy=POLICY)
+    message = email.message_from_string(data.partition(b"\r\n\r\n")[0].decode("utf-8", "surrogateescape"), policy=POLICY)
     author, fault = author_of(message)
     if fault:
         return [fault]

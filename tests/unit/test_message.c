@@ -27,6 +27,7 @@ static const struct {
     struct span value;
     const char *stored; /* NULL: as given */
     enum message_defect defect;
+    bool is_raw; /* not UTF-8 */
 } fields[] = {
     {"plain value", TEXT("Subject"), TEXT(" x"), NULL, MESSAGE_DEFECT_NONE},
     {"empty value", TEXT("Subject"), TEXT(""), NULL, MESSAGE_DEFECT_NONE},
@@ -55,12 +56,16 @@ static const struct {
      MESSAGE_DEFECT_BARE_LF},
     {"A54 LF at the end", TEXT("Subject"), TEXT(" a\n"), NULL, MESSAGE_DEFECT_BARE_LF},
     {"A54 empty line in the value", TEXT("Subject"), TEXT(" a\n\n b"), " a\n\r\n b", MESSAGE_DEFECT_BARE_LF},
-    {"Latin-1", TEXT("Subject"), TEXT(" Gr\xfc\xdf"), NULL, MESSAGE_DEFECT_NOT_UTF8},
-    {"overlong UTF-8", TEXT("Subject"), TEXT(" \xc0\xaf"), NULL, MESSAGE_DEFECT_NOT_UTF8},
-    {"surrogate in UTF-8", TEXT("Subject"), TEXT(" \xed\xa0\x80"), NULL, MESSAGE_DEFECT_NOT_UTF8},
-    {"above U+10FFFF", TEXT("Subject"), TEXT(" \xf4\x90\x80\x80"), NULL, MESSAGE_DEFECT_NOT_UTF8},
-    {"UTF-8 cut by the end", TEXT("Subject"), TEXT(" \xe2\x82"), NULL, MESSAGE_DEFECT_NOT_UTF8},
-    {"the first of two defects", TEXT("Subject"), TEXT(" \x01\r\xff"), NULL, MESSAGE_DEFECT_CONTROL},
+    {"Latin-1", TEXT("Subject"), TEXT(" Gr\xfc\xdf"), NULL, MESSAGE_DEFECT_NONE, true},
+    {"overlong UTF-8", TEXT("Subject"), TEXT(" \xc0\xaf"), NULL, MESSAGE_DEFECT_NONE, true},
+    {"surrogate in UTF-8", TEXT("Subject"), TEXT(" \xed\xa0\x80"), NULL, MESSAGE_DEFECT_NONE, true},
+    {"above U+10FFFF", TEXT("Subject"), TEXT(" \xf4\x90\x80\x80"), NULL, MESSAGE_DEFECT_NONE, true},
+    {"UTF-8 cut by the end", TEXT("Subject"), TEXT(" \xe2\x82"), NULL, MESSAGE_DEFECT_NONE, true},
+    {"the first of two defects", TEXT("Subject"), TEXT(" \x01\r\xff"), NULL, MESSAGE_DEFECT_CONTROL, true},
+    {"a defect behind what is not UTF-8", TEXT("X-Mailer"), TEXT(" \xff\rb"), NULL, MESSAGE_DEFECT_BARE_CR,
+     true},
+    {"a smuggled field behind what is not UTF-8", TEXT("X-Mailer"), TEXT(" \xff\nFrom: x@y.example"), NULL,
+     MESSAGE_DEFECT_BARE_LF, true},
     {"blank before the colon", TEXT("From "), TEXT(" x"), NULL, MESSAGE_DEFECT_FIELD_NAME},
     {"tab before the colon", TEXT("From\t"), TEXT(" x"), NULL, MESSAGE_DEFECT_FIELD_NAME},
     {"server_a9 blank before the name", TEXT(" From"), TEXT(" x"), NULL, MESSAGE_DEFECT_FIELD_NAME},
@@ -81,6 +86,7 @@ static void test_fields(void)
         m = renewed(m, &roomy);
         bool is_right = message_add_field(m, fields[i].field, fields[i].value) == OUTCOME_OK;
         is_right = is_right && message_defect(m, &where) == fields[i].defect;
+        is_right = is_right && message_is_utf8(m, 0) == !fields[i].is_raw;
         is_right = is_right && span_equal(message_field_at(m, 0).name, fields[i].field);
         is_right = is_right && span_equal(message_field_at(m, 0).value, want);
         tap_ok(is_right, "%s", fields[i].name);
@@ -282,7 +288,7 @@ static void test_defects(void)
     tap_ok(message_defect(m, &where) == MESSAGE_DEFECT_NO_COLON, "server_a12 an orphan line can be noted");
     tap_is_string(where, "line 3", "with its place");
     bool is_named = *message_defect_text(MESSAGE_DEFECT_NONE) == '\0';
-    for (int d = MESSAGE_DEFECT_NUL; d <= MESSAGE_DEFECT_NOT_UTF8; d++)
+    for (int d = MESSAGE_DEFECT_NUL; d <= MESSAGE_DEFECT_FIELD_NAME; d++)
         is_named = is_named && *message_defect_text((enum message_defect)d) != '\0';
     tap_ok(is_named, "every defect has a text");
     message_free(m);

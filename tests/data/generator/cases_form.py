@@ -168,6 +168,11 @@ case("R41-bare-cr-at-the-end", reply(), "R-41 header-malformed", "The last byte 
      after=lambda data: data + b"bye\r")
 case("R41-signed-bare-lf", reply(block().replace("\r\n-----END", "\n-----END")), "R-41 A54 header-malformed",
      "A signature does not heal it", reason="header-malformed")
+case("A54-latin1-in-a-field-that-nobody-reads", reply(X_Mailer=b"Gr\xfc\xdfe 1.0", Organization=b"Caf\xe9 R\xe9"), "header-8bit",
+     "Raw Latin-1 where nothing rests on it; the signature covers the bytes as they are", findings=["header-8bit"],
+     sign=[Signature(h=FULL + ":x-mailer:organization")])
+case("A54-latin1-on-finding-reject", reply(X_Mailer=b"Gr\xfc\xdfe 1.0"), "header-8bit", "The same, where OnFinding says so",
+     reason="header-8bit", conf=["OnFinding header-8bit reject"])
 case("R39-utf8-in-header", reply(From="\u00c4lice <alice@example.com>"), "R-50", "Raw UTF-8 is right (RFC 6532)")
 case("limit-message-size", reply(block() + "filler\r\n" * 600), "message-too-large T-19", "Above MaxMessageSize",
      reason="message-too-large", conf=["MaxMessageSize 4k"])

@@ -8,6 +8,7 @@ SEVERITY = {"r": "reject", "n": "note", "t": "temporary"}
 FINDINGS = [
     ("message-too-large", "rrr", 552, "5.3.4"),
     ("header-malformed", "rrr", 550, "5.6.0"),
+    ("header-8bit", "nnn", 550, "5.6.0"),
     ("header-duplicate", "rrr", 550, "5.6.0"),
     ("author-ambiguous", "rrr", 550, "5.6.0"),
     ("delivery-report", "rrr", 550, "5.6.0"),
