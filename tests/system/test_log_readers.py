@@ -133,8 +133,8 @@ def test_the_rulebase_knows_every_message_of_the_manual():
     for form in table:
         event, *keys = form.split()
         pairs = {word.partition("=")[0]: word.partition("=")[2] or "7" for word in keys if not word.startswith("mode=sh")}
-        if "error" in pairs:
-            pairs["error"] = 'No "such" thing: a=b'  # what is free text is quoted
+        for name in pairs.keys() & {"error", "cure", "rcpt"}:
+            pairs[name] = 'No "such" thing: a=b'  # what is free text is quoted
         line = " ".join([" 4X7b:", event] + [f'{key}="{value}"'.replace('"such"', '\\"such\\"') if " " in value else f"{key}={value}"
                                              for key, value in pairs.items()])
         found = members(run("lognormalizer", "-r", RULEBASE, "-e", "json", "-T", stdin=line + "\n"))
