@@ -59,6 +59,7 @@ bool message_find(const struct message *m, struct span name, struct message_fiel
 struct span message_header_bytes(const struct message *m); /* every field with its CRLF, no empty line */
 struct span message_body(const struct message *m);
 size_t message_bytes(const struct message *m);
+size_t message_held_bytes(const struct message *m); /* of memory, with what is in reserve */
 
 /* The first defect and where it was ("header field Subject", "body line 12"), for the finding's detail. */
 enum message_defect message_defect(const struct message *m, const char **where);

@@ -28,6 +28,7 @@ enum metrics_event {
 enum metrics_limit {
     METRICS_LIMIT_NONE = 0,
     METRICS_LIMIT_REPLIES,
+    METRICS_LIMIT_MEMORY,
     METRICS_LIMIT_RECIPIENTS, /* SESSION_RECIPIENTS_MAX; the others are settings */
     METRICS_LIMIT_SIZE,
     METRICS_LIMIT_FIELDS,
@@ -59,6 +60,8 @@ enum metrics_resource {
     METRICS_RESOURCE_NONE = 0,
     METRICS_RESOURCE_DESCRIPTORS,
     METRICS_RESOURCE_THREADS,
+    METRICS_RESOURCE_REPLIES, /* that are judged or wait, of MaxConcurrentReplies */
+    METRICS_RESOURCE_MEMORY,  /* bytes that replies hold, of MaxMemory */
     METRICS_RESOURCE_END,
 };
 
@@ -79,7 +82,6 @@ void metrics_add_time(struct metrics *m, enum metrics_timer timer, int64_t us);
 void metrics_add_in_flight(struct metrics *m, int change);
 /* Replies that are being received or judged, whatever configuration they began with. */
 int metrics_in_flight(const struct metrics *m);
-void metrics_set_capacity(struct metrics *m, int64_t replies); /* MaxConcurrentReplies */
 
 /* How many there are and how many there may be; INT64_MAX: any number. */
 void metrics_set_resource(struct metrics *m, enum metrics_resource resource, int64_t used, int64_t limit);

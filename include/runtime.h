@@ -17,6 +17,7 @@
 #include "evidence_log.h"
 #include "metrics.h"
 #include "settings.h"
+#include "workload.h"
 
 enum runtime_purpose {
     RUNTIME_PURPOSE_JUDGE = 1, /* -t: nothing is posted and nothing recorded */
@@ -38,8 +39,8 @@ struct runtime {
     struct evidence_log *evidence_log;       /* shared with the runtimes before; NULL: none */
     struct metrics *metrics;                 /* borrowed; NULL: nobody counts */
     atomic_uint references;
-    struct runtime *next; /* of those that were replaced: the main thread's list */
-    atomic_int replies_under_way;
+    struct runtime *next;                 /* of those that were replaced: the main thread's list */
+    struct workload *workload;            /* shared with the runtimes before and after */
     atomic_bool is_stopping;              /* replies that begin now are put off */
     _Atomic int64_t unclear_told_next_us; /* when a recipient that cannot be read is logged again */
 };

@@ -96,6 +96,7 @@ struct settings {
     int64_t max_mime_depth;
     int64_t max_mime_parts;
     int64_t max_concurrent_replies;
+    int64_t max_memory;
 
     bool report_rejects;
     char *evidence_key_file;

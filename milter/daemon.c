@@ -184,7 +184,6 @@ static struct runtime *make_runtime(struct server *server, struct settings *sett
 static void take_runtime(struct server *server, struct runtime *runtime)
 {
     log_set_level((enum log_level)runtime->settings->log_level);
-    metrics_set_capacity(server->metrics, runtime->settings->max_concurrent_replies);
     resources_compare(&server->resources, runtime->settings->max_concurrent_replies);
     server->has_metrics_failed = false;
     warn_of_test_settings(runtime->settings);
@@ -293,6 +292,15 @@ static void *serve(void *context)
     return NULL;
 }
 
+static void measure_load(struct metrics *metrics, const struct runtime *runtime)
+{
+    metrics_set_resource(metrics, METRICS_RESOURCE_REPLIES,
+                         workload_taken(runtime->workload, WORKLOAD_PLACE_REPLY),
+                         runtime->settings->max_concurrent_replies);
+    metrics_set_resource(metrics, METRICS_RESOURCE_MEMORY, workload_bytes(runtime->workload),
+                         runtime->settings->max_memory);
+}
+
 /* The file and the interval are those of the configuration in force. A failure is told when it begins. */
 static void write_metrics(struct server *server, bool is_last)
 {
@@ -300,6 +308,7 @@ static void write_metrics(struct server *server, bool is_last)
     const char *path = runtime->settings->metrics_file;
     if (path != NULL && (is_last || deadline_passed(server->next_metrics))) {
         server->next_metrics = deadline_in(runtime->settings->metrics_interval_ms);
+        measure_load(server->metrics, runtime);
         bool has_failed = !metrics_write_file(server->metrics, path);
         if (has_failed && !server->has_metrics_failed)
             log_write_event(LOG_LEVEL_ERROR, "metrics",

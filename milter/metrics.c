@@ -43,7 +43,6 @@ struct metrics {
     atomic_ullong attempts;
     struct histogram timers[METRICS_TIMER_END];
     atomic_int in_flight;
-    atomic_llong capacity;
     atomic_llong used[METRICS_RESOURCE_END];
     atomic_llong most[METRICS_RESOURCE_END];
 };
@@ -55,10 +54,15 @@ static const struct name_table_row reload_names[] = {
 };
 
 static const struct name_table_row limit_names[] = {
-    {METRICS_LIMIT_REPLIES, "MaxConcurrentReplies"}, {METRICS_LIMIT_RECIPIENTS, "recipients"},
-    {METRICS_LIMIT_SIZE, "MaxMessageSize"},          {METRICS_LIMIT_FIELDS, "MaxHeaderFields"},
-    {METRICS_LIMIT_SIGNATURES, "MaxSignatures"},     {METRICS_LIMIT_DEPTH, "MaxMIMEDepth"},
-    {METRICS_LIMIT_PARTS, "MaxMIMEParts"},           {0, NULL},
+    {METRICS_LIMIT_REPLIES, "MaxConcurrentReplies"},
+    {METRICS_LIMIT_MEMORY, "MaxMemory"},
+    {METRICS_LIMIT_RECIPIENTS, "recipients"},
+    {METRICS_LIMIT_SIZE, "MaxMessageSize"},
+    {METRICS_LIMIT_FIELDS, "MaxHeaderFields"},
+    {METRICS_LIMIT_SIGNATURES, "MaxSignatures"},
+    {METRICS_LIMIT_DEPTH, "MaxMIMEDepth"},
+    {METRICS_LIMIT_PARTS, "MaxMIMEParts"},
+    {0, NULL},
 };
 
 static const struct name_table_row record_names[] = {
@@ -155,12 +159,6 @@ void metrics_add_in_flight(struct metrics *m, int change)
 int metrics_in_flight(const struct metrics *m)
 {
     return m->in_flight;
-}
-
-void metrics_set_capacity(struct metrics *m, int64_t replies)
-{
-    if (m != NULL)
-        m->capacity = replies;
 }
 
 void metrics_set_resource(struct metrics *m, enum metrics_resource resource, int64_t used, int64_t limit)
@@ -297,7 +295,14 @@ static void append_process(struct strbuf *out, const struct metrics *m)
     append_gauge(out, "acme_milter_start_time_seconds", "When the process started, in seconds since 1970.",
                  m->started_at);
     append_gauge(out, "acme_milter_replies_in_flight", "Replies being received or judged.", m->in_flight);
-    append_gauge(out, "acme_milter_replies_in_flight_limit", "MaxConcurrentReplies.", m->capacity);
+    append_gauge(out, "acme_milter_replies_at_work",
+                 "Replies being judged, or waiting for DNS or ACME server.",
+                 m->used[METRICS_RESOURCE_REPLIES]);
+    append_gauge(out, "acme_milter_replies_in_flight_limit", "MaxConcurrentReplies: of those at work.",
+                 m->most[METRICS_RESOURCE_REPLIES]);
+    append_gauge(out, "acme_milter_memory_bytes", "What replies hold of MaxMemory.",
+                 m->used[METRICS_RESOURCE_MEMORY]);
+    append_gauge(out, "acme_milter_memory_limit_bytes", "MaxMemory.", m->most[METRICS_RESOURCE_MEMORY]);
     append_gauge(out, "acme_milter_open_descriptors", "Open files and connections.",
                  m->used[METRICS_RESOURCE_DESCRIPTORS]);
     append_gauge(out, "acme_milter_open_descriptors_limit", "How many there may be.",

@@ -177,7 +177,9 @@ static struct runtime *open_runtime(struct settings *settings, enum runtime_purp
     r->settings = settings;
     r->metrics = metrics;
     r->references = 1;
-    if (open_libraries(r, error) && open_weak_keys(r, error) && open_resolver(r, dns_file, error) &&
+    r->workload = before != NULL ? workload_ref(before->workload) : workload_new();
+    if (r->workload != NULL && open_libraries(r, error) && open_weak_keys(r, error) &&
+        open_resolver(r, dns_file, error) &&
         (purpose == RUNTIME_PURPOSE_JUDGE || (open_host_resolver(r, error) && open_endpoints(r, error) &&
                                               open_evidence(r, purpose, before, error))))
         return r;
@@ -220,6 +222,7 @@ void runtime_unref(struct runtime *r)
     auth_dmarc_free(r->dmarc);
     auth_dkim_free(r->dkim);
     weak_key_list_free(r->weak_keys);
+    workload_unref(r->workload);
     settings_unref(r->settings);
     free(r);
 }

@@ -61,11 +61,31 @@ static const enum session_state next_states[SESSION_STATE_END][EVENTS] = {
 /* What has come of the mail is of no use any more. */
 static void defer(struct session *s, enum session_deferral why)
 {
+    session_judge_end_early(s);
     session_judge_free_reply(s->reply);
     s->reply = NULL;
     s->state = SESSION_STATE_DEFERRED;
     s->deferral = why;
     s->is_deferral_told = false;
+    size_t now = s->text_bytes + s->recipient_room * sizeof *s->recipients;
+    (void)workload_hold(s->runtime->workload, s->held_bytes, now, INT64_MAX);
+    s->held_bytes = now;
+}
+
+/* Tells the workload what the mail holds; where all together are over MaxMemory, it is deferred, and its
+ * reply is given back. */
+static void account(struct session *s)
+{
+    if (s->runtime == NULL)
+        return;
+    int64_t most = s->runtime->settings->max_memory;
+    size_t reply = s->reply != NULL ? sizeof *s->reply + message_held_bytes(s->reply->message) : 0;
+    size_t now = s->text_bytes + s->recipient_room * sizeof *s->recipients + reply;
+    if (workload_hold(s->runtime->workload, s->held_bytes, now, most)) {
+        s->held_bytes = now;
+        return;
+    }
+    defer(s, SESSION_DEFERRAL_MAX_MEMORY);
 }
 
 /* Where the event has led. */
@@ -149,6 +169,8 @@ void session_begin(struct session *s, struct runtime *runtime, const char *mail_
         defer(s, SESSION_DEFERRAL_ORDER);
     if (!hold(&s->mail_from, mail_from))
         defer(s, SESSION_DEFERRAL_MEMORY);
+    s->text_bytes += mail_from != NULL ? strlen(mail_from) : 0;
+    account(s);
     if (s->mail_from != NULL) {
         struct span bare = without_brackets(s->mail_from);
         memmove(s->mail_from, bare.data, bare.len);
@@ -162,6 +184,7 @@ void session_recipient(struct session *s, const struct session_path *path)
         return;
     switch (session_recipient_add(s, path)) {
     case OUTCOME_OK:
+        account(s);
         return;
     case OUTCOME_REJECTED:
         defer(s, SESSION_DEFERRAL_RECIPIENTS);
@@ -207,16 +230,12 @@ static void begin_reply(struct session *s)
         defer(s, SESSION_DEFERRAL_STOPPING);
         return;
     }
-    if (++s->runtime->replies_under_way > s->runtime->settings->max_concurrent_replies) {
-        s->runtime->replies_under_way--;
-        defer(s, SESSION_DEFERRAL_REPLIES);
-        return;
-    }
     s->is_counted = true;
     metrics_add_in_flight(s->runtime->metrics, 1);
     s->reply = new_reply(s->runtime->settings);
     if (s->reply == NULL)
         defer(s, SESSION_DEFERRAL_MEMORY);
+    account(s);
 }
 
 void session_data(struct session *s)
@@ -266,9 +285,11 @@ void session_describe_mta(struct session *s, const char *address)
 
 void session_header(struct session *s, struct span name, struct span value)
 {
-    if (move(s, EVENT_HEADER) == SESSION_STATE_HEADER &&
-        message_add_field(s->reply->message, name, value) == OUTCOME_INTERNAL)
+    if (move(s, EVENT_HEADER) != SESSION_STATE_HEADER)
+        return;
+    if (message_add_field(s->reply->message, name, value) == OUTCOME_INTERNAL)
         s->reply->is_message_broken = true;
+    account(s);
 }
 
 void session_header_defect(struct session *s, enum message_defect defect, struct span where)
@@ -283,10 +304,6 @@ void session_end_of_header(struct session *s)
         session_judge_header(s);
 }
 
-/*
- * The look-ups start while the body still comes in, but only once the block is seen: a mail without one must
- * not make us ask the DNS anything. Where an encoding hides it they start at the end.
- */
 bool session_body(struct session *s, struct span piece)
 {
     if (move(s, EVENT_BODY) != SESSION_STATE_BODY)
@@ -304,8 +321,10 @@ bool session_body(struct session *s, struct span piece)
         r->is_message_broken = true;
         return false;
     }
-    if (span_find(piece, 0, SPAN_LITERAL("BEGIN ACME RESPONSE")) < piece.len)
-        session_judge_start_lookups(s);
+    account(s);
+    if (s->state == SESSION_STATE_DEFERRED)
+        return false;
+    session_judge_start_early(s, piece);
     return true;
 }
 
@@ -315,7 +334,15 @@ void session_judge(struct session *s, void (*progress)(void *context), void *con
     *outcome = (struct session_outcome){.action = SESSION_ACTION_TEMPFAIL};
     switch (move(s, EVENT_END)) {
     case SESSION_STATE_JUDGED:
-        session_judge_reply(s, progress, context, outcome);
+        session_judge_end_early(s);
+        if (workload_take(s->runtime->workload, WORKLOAD_PLACE_REPLY,
+                          s->runtime->settings->max_concurrent_replies)) {
+            session_judge_reply(s, progress, context, outcome);
+            workload_give_back(s->runtime->workload, WORKLOAD_PLACE_REPLY);
+            return;
+        }
+        defer(s, SESSION_DEFERRAL_REPLIES);
+        session_put_off(s, outcome);
         return;
     case SESSION_STATE_DEFERRED:
         session_put_off(s, outcome);
@@ -354,6 +381,7 @@ bool session_challenge_recipient(const struct session *s, size_t index, struct s
 void session_reset(struct session *s)
 {
     s->state = SESSION_STATE_IDLE;
+    session_judge_end_early(s);
     session_judge_free_reply(s->reply);
     s->reply = NULL;
     free(s->mail_from);
@@ -368,10 +396,10 @@ void session_reset(struct session *s)
     s->has_other_recipients = false;
     (void)hold(&s->queue_id, NULL);
     (void)hold(&s->tls_version, NULL);
-    if (s->is_counted) {
-        s->runtime->replies_under_way--;
+    s->text_bytes = 0;
+    account(s);
+    if (s->is_counted)
         metrics_add_in_flight(s->runtime->metrics, -1);
-    }
     s->is_counted = false;
     runtime_unref(s->runtime);
     s->runtime = NULL;

@@ -23,6 +23,8 @@ static const struct deferral_answer {
          "as NAME@DOMAIN, without quotes, comments or other signs."},
     [SESSION_DEFERRAL_STOPPING] = {451, "4.3.2",
                                    "The mail server is being restarted. The mail will be tried again."},
+    [SESSION_DEFERRAL_MAX_MEMORY] =
+        {451, "4.3.2", "Too many replies are coming in just now. The mail will be tried again."},
     [SESSION_DEFERRAL_REPLIES] = {451, "4.3.2",
                                   "Too many replies are being checked just now. The mail will be tried "
                                   "again."},
@@ -49,6 +51,10 @@ static void tell(const struct session *s)
         return;
     case SESSION_DEFERRAL_STOPPING:
         log_write(LOG_LEVEL_INFO, "put-off reason=stopping");
+        return;
+    case SESSION_DEFERRAL_MAX_MEMORY:
+        metrics_count_limit(s->runtime->metrics, METRICS_LIMIT_MEMORY);
+        log_write(LOG_LEVEL_WARNING, "overload reason=MaxMemory");
         return;
     case SESSION_DEFERRAL_REPLIES:
         metrics_count_limit(s->runtime->metrics, METRICS_LIMIT_REPLIES);

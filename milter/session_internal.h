@@ -11,6 +11,8 @@
 struct session_reply {
     struct message *message;
     bool has_said_wait;     /* will_wait was called */
+    bool is_block_tried;    /* an end line came in: whether the look-ups may start early is decided */
+    bool is_early;          /* has a WORKLOAD_PLACE_EARLY */
     bool is_message_broken; /* out of memory while it came in or was read */
     struct mime_text text;
     struct reply_form form;
@@ -57,6 +59,7 @@ enum session_deferral {
     SESSION_DEFERRAL_UNCLEAR, /* a recipient that may be a challenge address to the MTA */
     SESSION_DEFERRAL_STOPPING,
     SESSION_DEFERRAL_REPLIES,
+    SESSION_DEFERRAL_MAX_MEMORY,
     SESSION_DEFERRAL_END,
 };
 
@@ -84,8 +87,10 @@ struct session {
     struct session_recipient *recipients; /* owned: the challenge addresses */
     size_t recipient_count, recipient_room;
     bool has_other_recipients;
-    bool cannot_edit; /* of the connection's MTA */
-    bool is_counted;  /* in runtime->replies_under_way */
+    bool cannot_edit;  /* of the connection's MTA */
+    bool is_counted;   /* in the metrics */
+    size_t text_bytes; /* of recipients and envelope sender */
+    size_t held_bytes; /* as the workload knows them */
     struct session_reply *reply;
 };
 
@@ -94,8 +99,10 @@ struct session {
  * certain, and what is not judged would be delivered; OUTCOME_INTERNAL: out of memory.
  */
 enum outcome session_recipient_add(struct session *s, const struct session_path *path) MUST_CHECK;
-/* Starts the look-ups, once. */
-void session_judge_start_lookups(struct session *s);
+/* A piece of the body came in: starts the look-ups if it completes a block, and a place is free. */
+void session_judge_start_early(struct session *s, struct span piece);
+/* The body is complete, or the mail is given up. */
+void session_judge_end_early(struct session *s);
 /* Before anything that may wait: see session_on_wait. */
 void session_judge_will_wait(struct session *s);
 /* The header is complete: its findings. */

@@ -86,7 +86,8 @@ void session_judge_header(struct session *s)
         r->is_message_broken = true;
 }
 
-void session_judge_start_lookups(struct session *s)
+/* Once. */
+static void start_lookups(struct session *s)
 {
     struct session_reply *r = s->reply;
     const struct settings *settings = s->runtime->settings;
@@ -106,6 +107,35 @@ void session_judge_start_lookups(struct session *s)
     r->dmarc_check =
         auth_dmarc_start(s->runtime->dmarc, &r->form.author.domain,
                          (enum auth_dmarc_discovery)settings->dmarc_discovery, s->runtime->resolver);
+}
+
+/*
+ * The look-ups start while the body still comes in, but only once a whole block was read: a mail without one
+ * must not make us ask the DNS anything. It is looked for once, at the first end line, and not in each piece
+ * again; where an encoding hides it, or no place is free, they start at the end.
+ */
+void session_judge_start_early(struct session *s, struct span piece)
+{
+    struct session_reply *r = s->reply;
+    struct reply_block block;
+    const char *why;
+    if (r->is_block_tried || span_find(piece, 0, SPAN_LITERAL("END ACME RESPONSE")) == piece.len)
+        return;
+    r->is_block_tried = true;
+    if (reply_block_parse(message_body(r->message), &block, &why) != REPLY_BLOCK_STATUS_OK)
+        return;
+    r->is_early = workload_take(s->runtime->workload, WORKLOAD_PLACE_EARLY,
+                                s->runtime->settings->max_concurrent_replies);
+    if (r->is_early)
+        start_lookups(s);
+}
+
+void session_judge_end_early(struct session *s)
+{
+    if (s->reply == NULL || !s->reply->is_early)
+        return;
+    workload_give_back(s->runtime->workload, WORKLOAD_PLACE_EARLY);
+    s->reply->is_early = false;
 }
 
 /*
@@ -131,7 +161,7 @@ static enum outcome authenticate(struct session *s)
     struct session_reply *r = s->reply;
     const struct finding_policy *policy = &r->challenge->finding_policy;
     int64_t began = clock_monotonic_us();
-    session_judge_start_lookups(s);
+    start_lookups(s);
     r->dkim = malloc(sizeof *r->dkim);
     if (r->dkim_check == NULL || r->dmarc_check == NULL || r->dkim == NULL)
         return OUTCOME_INTERNAL;

@@ -95,6 +95,7 @@ static enum outcome keep(struct session *s, const struct session_path *path, con
     if (r->written == NULL)
         return OUTCOME_INTERNAL;
     s->recipient_count++;
+    s->text_bytes += strlen(path->written) + (path->resolved != NULL ? strlen(path->resolved) : 0);
     if (path->resolved == NULL || asprintf(&r->resolved, "<%s>", path->resolved) >= 0)
         return OUTCOME_OK;
     r->resolved = NULL;

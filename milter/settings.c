@@ -12,7 +12,7 @@
 #include "settings_internal.h"
 #include "utf8.h"
 
-enum { OPTIONS_MAX = 64, HOST_NAME_BYTES = 256 };
+enum { OPTIONS_MAX = 64, HOST_NAME_BYTES = 256, MEMORY_LEAST_BYTES = 1024 * 1024 };
 
 struct counted_settings {
     struct settings settings; /* first, so that either pointer is the other */
@@ -203,10 +203,20 @@ bool settings_endpoint_is_none(const struct settings *s, size_t endpoint)
     return span_equal_nocase(span_from_string(s->endpoints[endpoint]), SPAN_LITERAL(SETTINGS_ENDPOINT_NONE));
 }
 
+/* As many whole replies as may be judged at once, each with as much again in reserve, and as many that still
+ * come in. */
+static int64_t default_memory(const struct settings *s)
+{
+    int64_t memory = 4 * s->max_concurrent_replies * s->max_message_size;
+    return memory > MEMORY_LEAST_BYTES ? memory : MEMORY_LEAST_BYTES;
+}
+
 /* What hangs together across lines. */
 static bool check_whole(struct reading *r)
 {
     struct settings *s = r->settings;
+    if (s->max_memory == 0)
+        s->max_memory = default_memory(s);
     if (s->challenge_count == 0)
         return fail(r, "ChallengeAddress", "at least one is needed");
     if ((s->endpoint_certificate_file == NULL) != (s->endpoint_key_file == NULL))
@@ -216,6 +226,9 @@ static bool check_whole(struct reading *r)
             s->disposition != SETTINGS_DISPOSITION_DELIVER)
             return fail_at(r, line_of(r, "Endpoint"), "Endpoint",
                            "none needs Disposition deliver: else nobody would see the replies");
+    if (s->max_memory < 4 * s->max_message_size)
+        return fail_at(r, line_of(r, "MaxMemory"), "MaxMemory",
+                       "at least four times MaxMessageSize is needed");
     return check_format(r);
 }
 

@@ -411,6 +411,8 @@ const struct settings_option settings_options[] = {
      10000, .is_judgement = true},
     {"MaxConcurrentReplies", "64", settings_value_read_number, settings_value_print_number,
      FIELD(max_concurrent_replies), 1, 100000},
+    {"MaxMemory", NULL, settings_value_read_size, settings_value_print_size, FIELD(max_memory), MEGA,
+     (int64_t)MEGA *MEGA},
     {"ReportRejects", "no", settings_value_read_bool, settings_value_print_bool, FIELD(report_rejects)},
     {"EvidenceKeyFile", "none", settings_value_read_path, settings_value_print_text, FIELD(evidence_key_file),
      .file_kind = SETTINGS_FILE_SECRET},

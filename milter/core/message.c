@@ -327,6 +327,11 @@ enum message_defect message_defect(const struct message *m, const char **where)
     return m->defect;
 }
 
+size_t message_held_bytes(const struct message *m)
+{
+    return sizeof *m + m->header.room + m->body.room + m->field_room * sizeof *m->fields;
+}
+
 const char *message_defect_text(enum message_defect defect)
 {
     switch (defect) {

@@ -21,7 +21,7 @@ DEFAULTS = {
     "EndpointTimeout": "5s", "EndpointRetryFor": "20s", "Policy": "interop", "Disposition": "discard",
     "OnReject": "reject", "DNSTimeout": "5s", "DMARCDiscovery": "rfc9989", "MinimumKeyBits": "1024",
     "ClockSkew": "300s", "MaxMessageSize": "256k", "MaxHeaderFields": "200", "MaxSignatures": "8", "MaxMIMEDepth": "8",
-    "MaxMIMEParts": "64", "MaxConcurrentReplies": "64", "ReportRejects": "no", "Mode": "enforce",
+    "MaxMIMEParts": "64", "MaxConcurrentReplies": "64", "MaxMemory": "64M", "ReportRejects": "no", "Mode": "enforce",
     "EndpointFormat": "native", "MetricsInterval": "15s", "SyslogFacility": "mail", "LogLevel": "info",
     "LogTokens": "no",
 }
