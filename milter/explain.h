@@ -21,4 +21,8 @@ struct explain_options {
 bool explain_append(const struct session *s, const struct session_outcome *outcome,
                     const struct explain_options *options, struct strbuf *out) MUST_CHECK;
 
+/* After session_judge: what an MTA makes of the first defect in the bytes of the mail, so that a milter
+ * behind it sees another mail than -t does. NULL: there is none that it changes. */
+const char *explain_mta_text(const struct session *s);
+
 #endif

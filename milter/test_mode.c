@@ -158,6 +158,16 @@ static int fail_to_write(void)
     return EX_SOFTWARE;
 }
 
+/* The mail of a record came from an MTA; a file may never have met one. */
+static void tell_of_mta(const char *path, const char *what)
+{
+    struct strbuf text;
+    strbuf_init(&text, SETTINGS_LINE_MAX_BYTES);
+    (void)strbuf_append_format(&text, "-t judges the bytes of the file; behind an MTA: %s", what);
+    complaint_print(path, strbuf_string(&text));
+    strbuf_clear(&text);
+}
+
 static int judge_mail(struct session *s, struct runtime *runtime, const struct test_mode_options *options,
                       const char *recipient, const char *path, struct span mail)
 {
@@ -172,6 +182,8 @@ static int judge_mail(struct session *s, struct runtime *runtime, const struct t
     }
     mail_file_feed(s, mail);
     session_judge(s, NULL, NULL, &outcome);
+    if (!options->explains && !options->is_record && explain_mta_text(s) != NULL)
+        tell_of_mta(path, explain_mta_text(s));
     if (options->explains && !print_explanation(s, &outcome, options, path))
         return fail_to_write();
     if (!options->explains && session_result(s) != NULL &&

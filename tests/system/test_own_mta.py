@@ -36,7 +36,6 @@ SETUPS = {
     "the smtpd that faces the Internet": (OUTSIDE, False, set(), "dkim-fail"),
     "re-injection": ("", True, COMPLETED | {"long line"}, "dkim-fail"),
     "re-injection without rewriting": (OUTSIDE, True, {"long line"}, "dkim-fail"),
-    "no 8BITMIME on the way": (OUTSIDE + "smtp_discard_ehlo_keywords = 8bitmime\n", True, {"long line", "8-bit text"}, "dkim-fail"),
     "always_add_missing_headers": (OUTSIDE + "always_add_missing_headers = yes\n", False, {"no Date", "no Message-ID"}, "dkim-fail"),
     "canonical_maps, local clients": ("canonical_maps = static:carol@signed.acme-lab.net\n", False, ALL, "dkim-fail"),
     "canonical_maps, other clients": (OUTSIDE + "canonical_classes = header_sender\n"

@@ -125,10 +125,14 @@ class Sendmail:
     def _copies(self, marker):
         return [path for path in self.inbox.iterdir() if not path.name.startswith(".") and marker in path.read_bytes()]
 
-    def fields_of(self, marker, name):
-        """The values of a header field, unfolded, in the one delivered mail that holds `marker`."""
+    def copy_of(self, marker):
+        """The one delivered mail that holds `marker`, as Sendmail handed it over."""
         (path,) = self._copies(marker)
-        return [" ".join(value.split()) for value in email.message_from_bytes(path.read_bytes()).get_all(name, [])]
+        return path.read_bytes()
+
+    def fields_of(self, marker, name):
+        """The values of a header field in it, unfolded."""
+        return [" ".join(value.split()) for value in email.message_from_bytes(self.copy_of(marker)).get_all(name, [])]
 
     def wait_queue_empty(self):
         """Until nothing is left to be delivered: what has not arrived now never will."""
