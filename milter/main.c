@@ -10,6 +10,7 @@
 
 #include "complaint.h"
 #include "daemon.h"
+#include "doctor.h"
 #include "find.h"
 #include "milter_glue.h"
 #include "mta_check.h"
@@ -28,6 +29,7 @@ enum action {
     ACTION_TEST,
     ACTION_FIND,
     ACTION_PROBE,
+    ACTION_DOCTOR,
     ACTION_VERIFY_LOG,
     ACTION_VERSION,
     ACTION_HELP,
@@ -50,6 +52,7 @@ enum {
     OPTION_EXPLAIN,
     OPTION_FIND,
     OPTION_PROBE,
+    OPTION_DOCTOR,
     OPTION_VERIFY_LOG,
     OPTION_PUBLIC_KEY,
     VERSION_MAX_BYTES = 256
@@ -70,6 +73,7 @@ static const struct option long_options[] = {
     {"explain", no_argument, NULL, OPTION_EXPLAIN},
     {"find", required_argument, NULL, OPTION_FIND},
     {"probe", no_argument, NULL, OPTION_PROBE},
+    {"doctor", no_argument, NULL, OPTION_DOCTOR},
     {"verify-log", no_argument, NULL, OPTION_VERIFY_LOG},
     {"public-key", required_argument, NULL, OPTION_PUBLIC_KEY},
     {"help", no_argument, NULL, 'h'},
@@ -84,6 +88,7 @@ static const char usage_text[] =
     "       acme-milter -t [-c FILE] [--explain] [--public-key FILE] --replay FOLDER\n"
     "       acme-milter [-c FILE] [--public-key FILE] --find ID|QUEUE-ID|ADDRESS [LOG...]\n"
     "       acme-milter [-c FILE] --probe\n"
+    "       acme-milter [-c FILE] --doctor\n"
     "       acme-milter --verify-log [--public-key FILE] LOG...\n"
     "       acme-milter -V\n"
     "\n"
@@ -101,6 +106,7 @@ static const char usage_text[] =
     "      --find WHAT              find replies in the evidence, and in LOGs moved away, by id, queue id or "
     "address\n"
     "      --probe                  ask the milter at Socket whether it answers\n"
+    "      --doctor                 look at configuration and MTA, and say what to do, a line each\n"
     "      --verify-log             verify the chain of evidence logs, the oldest first\n"
     "      --public-key FILE        each line, or the result of --replay and --find, must be signed by this "
     "key\n"
@@ -163,6 +169,8 @@ static bool take_option(struct call *call, int option)
         return set_action(call, ACTION_FIND);
     case OPTION_PROBE:
         return set_action(call, ACTION_PROBE);
+    case OPTION_DOCTOR:
+        return set_action(call, ACTION_DOCTOR);
     case OPTION_VERIFY_LOG:
         return set_action(call, ACTION_VERIFY_LOG);
     case OPTION_EXPLAIN:
@@ -185,6 +193,7 @@ static bool may_have_files(const struct call *call, bool has_files)
     case ACTION_SERVE:
     case ACTION_CHECK:
     case ACTION_PROBE:
+    case ACTION_DOCTOR:
     case ACTION_VERSION:
     case ACTION_HELP:
     case ACTION_USAGE:
@@ -317,6 +326,8 @@ static int run_configured(const struct call *call, char *const *files, int count
         return find_run(settings, call->wanted, call->public_key, files, count);
     if (call->action == ACTION_PROBE)
         return probe_run(settings);
+    if (call->action == ACTION_DOCTOR)
+        return doctor_run(settings);
     if (call->action == ACTION_TEST)
         return test_mode_run(settings, &call->test, files, count);
     return daemon_run(settings, call->stays_in_foreground, environment);
@@ -373,6 +384,7 @@ int main(int argc, char **argv, char **environment)
     case ACTION_TEST:
     case ACTION_FIND:
     case ACTION_PROBE:
+    case ACTION_DOCTOR:
         break;
     }
     return run_configured(&call, argv + optind, argc - optind, environment);

@@ -28,6 +28,10 @@ static const struct {
     const char *name;
     const char *value;
 } known[] = {
+    [POSTFIX_ALIAS_MAPS] = {"alias_maps", "hash:/etc/aliases"},
+    [POSTFIX_CANONICAL_MAPS] = {"canonical_maps", ""},
+    [POSTFIX_RECIPIENT_CANONICAL_MAPS] = {"recipient_canonical_maps", ""},
+    [POSTFIX_VIRTUAL_ALIAS_MAPS] = {"virtual_alias_maps", ""},
     [POSTFIX_BODY_CHECKS] = {"body_checks", ""},
     [POSTFIX_CONTENT_FILTER] = {"content_filter", ""},
     [POSTFIX_HEADER_CHECKS] = {"header_checks", ""},
