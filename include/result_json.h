@@ -46,7 +46,7 @@ bool result_json_problem_detail(struct span body, char out[static RESULT_DETAIL_
 struct result_envelope {
     char id[REPLY_RECORD_ID_BYTES + 1];
     char author[MAILBOX_MAX_BYTES + 1];
-    char queue_id[64];
+    char queue_id[1024 + 1]; /* whole, as sender */
     char recipient[MAILBOX_MAX_BYTES + 1];
     char sender[1024 + 1];
     char client_address[64];

@@ -57,11 +57,12 @@ static enum outcome make_akamu(const struct post_format_source *source, struct p
 }
 
 /* Printable ASCII stays, so that nothing of an envelope is a header field of its own. */
+/* Whole or not at all: what was cut would pass for another address. */
 static void add_field(struct post_format_content *out, const char *name, const char *text)
 {
     char *value = out->values[out->field_count];
     struct span s = span_trim(span_from_string(text));
-    size_t len = s.len < POST_FORMAT_VALUE_BYTES ? s.len : POST_FORMAT_VALUE_BYTES - 1;
+    size_t len = s.len < POST_FORMAT_VALUE_BYTES ? s.len : 0;
     for (size_t i = 0; i < len; i++)
         value[i] = s.data[i] >= ' ' && s.data[i] < 0x7f ? s.data[i] : '?';
     value[len] = '\0';

@@ -274,7 +274,7 @@ static bool fill_assurance(json_t *object, const struct reply_record *record)
            put_bool(object, "fullHeaderCoverage", chosen != NULL && chosen->covers_full);
 }
 
-/* Whole or null: what was cut would pass for another address or queue id. */
+/* Whole or null: what was cut would pass for another address, name or queue id. */
 static bool put_whole(json_t *object, const char *name, const char *text)
 {
     return put_text(object, name, text != NULL && strlen(text) <= TEXT_MAX_BYTES ? text : NULL);
@@ -283,10 +283,10 @@ static bool put_whole(json_t *object, const char *name, const char *text)
 static bool fill_smtp(json_t *object, const struct reply_record *record)
 {
     const struct reply_smtp *smtp = &record->smtp;
-    return put_text(object, "clientAddress", smtp->client_address) &&
-           put_text(object, "clientName", smtp->client_name) && put_text(object, "helo", smtp->helo) &&
+    return put_whole(object, "clientAddress", smtp->client_address) &&
+           put_whole(object, "clientName", smtp->client_name) && put_whole(object, "helo", smtp->helo) &&
            put_whole(object, "mailFrom", smtp->mail_from) && put_whole(object, "queueId", smtp->queue_id) &&
-           put_text(object, "tlsVersion", smtp->tls_version);
+           put_whole(object, "tlsVersion", smtp->tls_version);
 }
 
 static bool fill_milter(json_t *object, const struct reply_record *record)
@@ -401,10 +401,11 @@ bool result_json_problem_detail(struct span body, char out[static RESULT_DETAIL_
     return is_found;
 }
 
+/* Whole or not at all. */
 static void copy_text(const json_t *value, char *out, size_t size)
 {
     const char *text = json_string_value(value);
-    (void)snprintf(out, size, "%s", text != NULL ? text : "");
+    (void)snprintf(out, size, "%s", text != NULL && strlen(text) < size ? text : "");
 }
 
 /* The object itself, or what is inside the JWS. */

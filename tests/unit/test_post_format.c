@@ -122,6 +122,12 @@ static void test_rapidmx(struct facts *f)
     tap_is_int(post_format_make(POST_FORMAT_RAPIDMX, &f->source, &got), OUTCOME_OK, "a hostile sender");
     tap_is_string(got.fields[0].value, "a??X-Evil: 1???", "makes no field of its own");
     post_format_clear(&got);
+    static char long_sender[POST_FORMAT_VALUE_BYTES + 1];
+    memset(long_sender, 'a', POST_FORMAT_VALUE_BYTES);
+    f->record.smtp.mail_from = long_sender;
+    tap_is_int(post_format_make(POST_FORMAT_RAPIDMX, &f->source, &got), OUTCOME_OK, "a long sender");
+    tap_is_int((long)got.field_count, 0, "is not cut to another");
+    post_format_clear(&got);
     static char large[POST_FORMAT_MAIL_MAX_BYTES];
     f->source.body = (struct span){large, sizeof large};
     tap_is_int(post_format_make(POST_FORMAT_RAPIDMX, &f->source, &got), OUTCOME_INTERNAL, "a mail too large");
