@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """MaxConcurrentReplies and MaxMemory over the socket: who trickles in stops nobody, a reload begins no new count, and what is
 beyond a limit is deferred, never lost."""
+import concurrent.futures
 import contextlib
+import select
+import signal
 
 import pytest
 
@@ -9,12 +12,13 @@ from harness.dns import SIGNED, UNSIGNED
 from harness.held import HeldDns, HeldServer
 from harness.mail_exchanger import CHALLENGE_ADDRESS
 from harness.milter_client import MilterClient
-from harness.process import wait_for
+from harness.process import unix_socket_answers, wait_for
 from harness.replies import good_reply
 
 LONG = "300s"
 STOPPING = 64  # the default of MaxConcurrentReplies
 COMING_IN, PIECE = 24, 60000
+BUSY, ROUNDS = 12, 12
 
 
 def reply_from(exchange):
@@ -30,19 +34,22 @@ def begin(client, author):
     return client
 
 
+def end_reply(client, exchange):
+    """A whole reply, whose answer is not waited for."""
+    author, _, data = reply_from(exchange)
+    begin(client, author).header(data)
+    client.body(data)
+    client.packet("E")
+    return client
+
+
 def is_overload(answer):
     return answer[0] == "y" and answer[1].startswith(b"451 4.3.2 ")
 
 
 def wait_at(server, exchange, stack, held, count):
     """As many replies, each of which waits for the ACME server."""
-    clients = [connect(stack, server) for _ in range(count)]
-    for client in clients:
-        author, recipients, data = reply_from(exchange)
-        assert client.envelope(author, recipients)[0] == "c"
-        client.header(data)
-        client.body(data)
-        client.packet("E")
+    clients = [end_reply(connect(stack, server), exchange) for _ in range(count)]
     wait_for(lambda: len(held.asked) == count, "each reply waits for the ACME server")
     return clients
 
@@ -63,7 +70,10 @@ def test_a_reload_keeps_the_count(running, folder, exchange):
         assert server.reload_and_wait()
         waiting = wait_at(server, exchange, stack, held, 2)
         assert server.reload_and_wait()
-        assert is_overload(connect(stack, server).mail(*reply_from(exchange))[0])
+        third = end_reply(connect(stack, server), exchange)
+        wait_for(lambda: len(held.asked) > 2 or select.select([third.socket], [], [], 0)[0], "the third is answered, or waits")
+        assert len(held.asked) == 2
+        assert is_overload(third.answer())
         held.let_go()
         assert [client.answer()[0] for client in waiting] == ["d", "d"]
         assert connect(stack, server).mail(*reply_from(exchange))[0][0] == "d"
@@ -114,3 +124,48 @@ def test_a_mail_without_a_whole_block_asks_the_dns_nothing(running, new_exchange
         assert not any(first[1] in query for query, _ in held.held)
 
 
+
+
+def converse(server, exchange, rounds):
+    """Connections of one after the other: whole mails, and what ends before. The answers of the whole ones."""
+    author, recipients, data = reply_from(exchange)
+    answers = []
+    for number in rounds:
+        with contextlib.ExitStack() as stack:
+            client = connect(stack, server)
+            if number % 4:
+                begin(client, author)
+            if number % 4 > 1:
+                client.header(data)
+                client.body(data if number % 4 == 2 else b"\r\n\r\n" + b"x" * PIECE)
+            if number % 2 == 0:
+                client.packet("A")
+                answers.append(client.mail(author, recipients, data)[0])
+    return answers
+
+
+def test_storm_of_connections_and_reloads_then_an_end(running, exchange):
+    """Limits that change at each reload, mails that stop at each step, and an end while replies wait."""
+    server = running(("EndpointTimeout", LONG), ("EndpointPeerUser", "none"), ("MaxMemory", "1M"))
+    with contextlib.ExitStack() as stack:
+        held = stack.enter_context(HeldServer(server.data / "acme.sock"))
+        server.set("Endpoint", held.url)
+        assert server.reload_and_wait()
+        held.let_go()
+        with concurrent.futures.ThreadPoolExecutor(BUSY) as pool:
+            busy = [pool.submit(converse, server, exchange, range(first, first + ROUNDS)) for first in range(BUSY)]
+            for most in range(2, 1000):
+                server.set("MaxConcurrentReplies", str(2 + most % 3))
+                assert server.reload_and_wait()
+                if most > 4 and all(each.done() for each in busy):
+                    break
+        answers = [answer for each in busy for answer in each.result()]
+        assert len(answers) == BUSY * ROUNDS / 2
+        assert all(answer[0] == "d" or is_overload(answer) for answer in answers), answers
+        held.hold()
+        waiting = wait_at(server, exchange, stack, held, 2)
+        server.process.send(signal.SIGTERM)
+        wait_for(lambda: not unix_socket_answers(server.socket), "nobody is let in any more")
+        held.let_go()
+        assert [client.answer()[0] for client in waiting] == ["d", "d"]
+        assert server.process.popen.wait(60) == 0
