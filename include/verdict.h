@@ -36,8 +36,10 @@ void verdict_add_dmarc(const struct auth_dmarc_facts *dmarc, struct finding_list
 
 /*
  * Any reject: reject, with the first in table order as reason; else any temporary one: temperror; else pass,
- * but only with an author, a token, a digest and a verified signature of the author's domain: should one lack
- * without a finding (a fault of ours), it is a temperror without reason.
+ * but only with an author, a token, a digest and a signature of the author's domain that the facts themselves
+ * show to be one to rely on: verified, whole body, From and Subject covered, algorithm, key known, long
+ * enough and not weak, and no fault that policy does not make a note. Should one lack without a finding (a
+ * fault of ours), it is a temperror without reason.
  */
 struct verdict_decision verdict_decide(const struct finding_list *findings,
                                        const struct finding_policy *policy, const struct reply_form *form,

@@ -3,6 +3,8 @@
 
 #include <stdio.h>
 
+enum { RSA_MIN_BITS = 1024 }; /* RFC 8301 section 3.2 */
+
 const struct name_table_row verdict_names[] = {
     {VERDICT_PASS, "pass"},
     {VERDICT_REJECT, "reject"},
@@ -283,10 +285,32 @@ void verdict_add_dmarc(const struct auth_dmarc_facts *dmarc, struct finding_list
     }
 }
 
-static bool is_whole(const struct reply_form *form, const struct auth_signature *chosen)
+/* What no setting takes away, read from the facts: a finding that was lost or made a note must not let it by.
+ */
+static bool is_sound(const struct auth_signature *s)
 {
-    return form->has_author && form->has_token && form->has_digest && chosen != NULL && chosen->is_aligned &&
-           verdict_is_relied_on(chosen) && domain_equal(&chosen->domain, &form->author.domain);
+    struct span algorithm = span_from_string(s->algorithm);
+    bool is_rsa_sha256 = span_equal(algorithm, SPAN_LITERAL("rsa-sha256"));
+    if (!is_rsa_sha256 && !span_equal(algorithm, SPAN_LITERAL("ed25519-sha256")))
+        return false;
+    return verdict_is_relied_on(s) && s->is_aligned && s->covers_core && !s->is_key_unknown && !s->is_bogus &&
+           !s->is_sha1 && !s->is_key_weak && (!is_rsa_sha256 || s->key_bits >= RSA_MIN_BITS);
+}
+
+/* What a setting can relax must have been relaxed. */
+static bool is_permitted(const struct auth_signature *s, const struct finding_policy *policy)
+{
+    for (size_t i = 0; i < SIGNATURE_RULES; i++)
+        if (signature_rules[i].applies(s) && policy->severity[signature_rules[i].id] != SEVERITY_NOTE)
+            return false;
+    return true;
+}
+
+static bool is_whole(const struct reply_form *form, const struct auth_signature *chosen,
+                     const struct finding_policy *policy)
+{
+    return form->has_author && form->has_token && form->has_digest && chosen != NULL && is_sound(chosen) &&
+           is_permitted(chosen, policy) && domain_equal(&chosen->domain, &form->author.domain);
 }
 
 static enum finding_id first_of(const struct finding_list *findings, const struct finding_policy *policy,
@@ -310,7 +334,7 @@ struct verdict_decision verdict_decide(const struct finding_list *findings,
     reason = first_of(findings, policy, SEVERITY_TEMPORARY);
     if (reason == FINDING_NONE && chosen != NULL && !verdict_is_relied_on(chosen) && !chosen->is_key_unknown)
         return (struct verdict_decision){VERDICT_REJECT, FINDING_DKIM_FAIL};
-    if (reason != FINDING_NONE || !is_whole(form, chosen))
+    if (reason != FINDING_NONE || !is_whole(form, chosen, policy))
         return (struct verdict_decision){VERDICT_TEMPERROR, reason};
     return (struct verdict_decision){VERDICT_PASS, FINDING_NONE};
 }

@@ -392,6 +392,59 @@ static void test_floor(void)
                "an unset severity rejects");
 }
 
+/* One bit of the number for each fact; true where all of them allow a pass, the last if policy does. */
+static bool set_facts(struct auth_signature *s, unsigned bits, bool is_short_noted)
+{
+    bool *const wanted[] = {&s->is_verified, &s->is_aligned, &s->covers_core};
+    bool *const unwanted[] = {&s->is_body_open, &s->is_key_unknown, &s->is_bogus, &s->is_sha1,
+                              &s->is_key_weak};
+    bool is_good = true;
+    for (size_t i = 0; i < 3; i++, bits >>= 1) {
+        *wanted[i] = bits & 1;
+        is_good = is_good && *wanted[i];
+    }
+    for (size_t i = 0; i < 5; i++, bits >>= 1) {
+        *unwanted[i] = bits & 1;
+        is_good = is_good && !*unwanted[i];
+    }
+    s->is_key_short = bits & 1;
+    return is_good && (is_short_noted || !s->is_key_short);
+}
+
+static const struct {
+    const char *algorithm;
+    unsigned key_bits;
+    bool is_good;
+} key_rows[] = {
+    {"rsa-sha256", 2048, true}, {"rsa-sha256", 1024, true}, {"rsa-sha256", 1023, false},
+    {"rsa-sha256", 0, false},   {"rsa-sha1", 2048, false},  {"ed25519-sha256", 256, true},
+    {"", 2048, false},
+};
+
+/* No finding tells of any of it, and with is_noted policy makes a note of everything. */
+static void test_facts(bool is_noted)
+{
+    struct finding_policy policy;
+    struct finding_list none = {.count = 0};
+    struct reply_form form = good_form();
+    finding_policy_init(&policy, POLICY_INTEROP);
+    for (size_t i = 0; is_noted && i < FINDING_END; i++)
+        policy.severity[i] = SEVERITY_NOTE;
+    for (size_t k = 0; k < sizeof key_rows / sizeof key_rows[0]; k++) {
+        unsigned wrong = 0;
+        for (unsigned bits = 0; bits < 1U << 9; bits++) {
+            struct auth_signature s = good_signature();
+            (void)snprintf(s.algorithm, sizeof s.algorithm, "%s", key_rows[k].algorithm);
+            s.key_bits = key_rows[k].key_bits;
+            bool is_good = set_facts(&s, bits, is_noted) && key_rows[k].is_good;
+            bool is_pass = verdict_decide(&none, &policy, &form, &s).verdict == VERDICT_PASS;
+            wrong += is_pass != is_good;
+        }
+        tap_ok(wrong == 0, "all facts, \"%s\" of %u bits%s: %u wrong", key_rows[k].algorithm,
+               key_rows[k].key_bits, is_noted ? ", all noted" : "", wrong);
+    }
+}
+
 int main(void)
 {
     test_signatures();
@@ -402,5 +455,7 @@ int main(void)
     test_unvalidated();
     test_difference();
     test_floor();
+    test_facts(false);
+    test_facts(true);
     return tap_done();
 }
