@@ -8,7 +8,6 @@
 #include <sysexits.h>
 
 #include "doctor_internal.h"
-#include "mta_check.h"
 #include "privileges.h"
 #include "settings_files.h"
 
@@ -27,6 +26,12 @@ void doctor_tell(struct doctor *d, enum doctor_verdict verdict, const char *form
     va_end(arguments);
     if (len < 0)
         return;
+    if (d->hint != NULL) {
+        if (verdict == DOCTOR_FAIL)
+            d->hint(MTA_CHECK_FAIL, text, NULL);
+        free(text);
+        return;
+    }
     strbuf_init(&line, LINE_MAX_BYTES);
     (void)strbuf_append_escaped(&line, (struct span){text, (size_t)len});
     printf("%-4s %s\n", words[verdict], strbuf_string(&line));
@@ -90,4 +95,10 @@ int doctor_run(struct settings *settings)
     if (fflush(stdout) != 0)
         return EX_SOFTWARE;
     return doctor.worst == DOCTOR_OK ? EX_OK : doctor.worst == DOCTOR_WARN ? EXIT_WARN : EX_CONFIG;
+}
+
+void doctor_hint_aliases(const struct settings *settings, mta_check_teller *hint)
+{
+    struct doctor doctor = {.settings = settings, .worst = DOCTOR_OK, .hint = hint};
+    doctor_aliases(&doctor);
 }

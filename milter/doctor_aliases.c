@@ -12,7 +12,6 @@
 #include <string.h>
 
 #include "doctor_internal.h"
-#include "mta_check.h"
 #include "postfix_config.h"
 #include "program.h"
 

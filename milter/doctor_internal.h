@@ -16,6 +16,7 @@ enum doctor_verdict {
 struct doctor {
     const struct settings *settings;
     enum doctor_verdict worst;
+    mta_check_teller *hint; /* NULL: all is printed; else it hears the faults, and nobody the rest */
 };
 
 /* A line, escaped to printable ASCII: "WHERE: what is wrong, and what to do". */

@@ -303,6 +303,7 @@ static int check_config(struct settings *settings)
         settings_print(settings, &text) && fputs(strbuf_string(&text), stdout) >= 0 && fflush(stdout) == 0;
     strbuf_clear(&text);
     (void)mta_check_run(settings, MTA_CHECK_POSTFIX_FOLDER, MTA_CHECK_SENDMAIL_FILE, print_hint, NULL);
+    doctor_hint_aliases(settings, print_hint);
     int code = check_files(settings) ? EX_OK : EX_CONFIG;
     settings_unref(settings);
     return ok ? code : EX_SOFTWARE;

@@ -38,6 +38,16 @@ def ask(settings_file, bound, within=()):
     return lines
 
 
+def hints(settings_file, bound):
+    """What -n says of aliases."""
+    argv = [milter.program(), "-n", "-c", settings_file]
+    for source, target in bound:
+        argv = with_bound(source, target, argv)
+    done = subprocess.run(argv, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return [line.removeprefix("hint: ") for line in done.stderr.splitlines() if "leads to the mailbox" in line]
+
+
 ALIASES = """\
 virtual_alias_maps = inline:{{help@{domain}=ACME@{domain}}}, hash:{folder}/virtual
 recipient_canonical_maps = texthash:{folder}/canonical
@@ -69,6 +79,7 @@ def test_aliases_of_postfix(own, with_aliases, milter_settings, acme_server, dns
         said = ask(server.conf, bound)
         named = [re.search(r": (\S+)@\S+ leads to the mailbox of a challenge address", line).group(1) for line in said["fail"]]
         assert sorted(named) == sorted(LEADING) and said["warn"] == []
+        assert hints(server.conf, bound) == said["fail"]
         assert any(line == f"virtual_alias_maps: help@{CA_DOMAIN} leads to the mailbox of a challenge address, and acme-milter "
                    f"takes it for another address: take it away, or add ChallengeAddress help@{CA_DOMAIN} to {server.conf}"
                    for line in said["fail"])
@@ -85,7 +96,7 @@ def test_aliases_of_postfix(own, with_aliases, milter_settings, acme_server, dns
                 exchange = new_exchange()
                 assert mx.send(exchange, good_reply(exchange), f"{name}@{CA_DOMAIN}").code == 550
         said = ask(server.conf, bound)
-        assert said["fail"] == said["warn"] == []
+        assert said["fail"] == said["warn"] == [] == hints(server.conf, bound)
         assert [line.split(":")[0] for line in said["ok"]] == [str(server.conf), "Postfix", "aliases"]
     finally:
         server.stop()
