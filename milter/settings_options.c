@@ -89,10 +89,11 @@ static bool read_delimiter(const struct settings_option *o, struct settings *s, 
     bool is_good = value.len > 0 && value.len <= SETTINGS_DELIMITERS_MAX;
     for (size_t i = 0; i < value.len && is_good; i++)
         is_good = value.data[i] > ' ' && value.data[i] < 0x7f && !byte_is_alnum(value.data[i]) &&
-                  value.data[i] != '@';
+                  value.data[i] != '@' && span_find_byte(value, i + 1, value.data[i]) == value.len;
     if (!is_good && !is_none)
         return settings_value_refuse(
-            why, "up to 8 ASCII characters that are neither letter, digit nor @ are needed, or none");
+            why,
+            "up to 8 different ASCII characters that are neither letter, digit nor @ are needed, or none");
     (void)snprintf(delimiters, SETTINGS_DELIMITERS_MAX + 1, "%.*s", is_none ? 0 : (int)value.len, value.data);
     return true;
 }

@@ -10,7 +10,6 @@ import signal
 import socket
 import struct
 import subprocess
-import textwrap
 import time
 from pathlib import Path
 
@@ -45,8 +44,8 @@ int main(int argc, char **argv)
 
 
 def program_of_the_report():
-    blocks = re.findall(r"(?:^    .*\n|^\n)+", REPORT.read_text(), re.M)
-    return textwrap.dedent(next(block for block in blocks if "#include" in block))
+    blocks = re.findall(r"^```c\n(.*?)^```$", REPORT.read_text(), re.M | re.S)
+    return next(block for block in blocks if "#include" in block)
 
 
 def compiled(place, text):
@@ -151,6 +150,11 @@ def test_61_a_thread_that_cannot_be_started_loses_the_connection(place, slow):
     with Filter(place, program, *LIMITED) as server:
         assert server.serves()
         count = len(threads.of(server.pid))
+    # Which connection needs a thread of its own is a matter of moments.
+    assert any(loses_a_connection(place, program, count) for _ in range(TRIALS)), "libmilter is mended"
+
+
+def loses_a_connection(place, program, count):
     with Filter(place, program, "prlimit", f"--nproc={count}:{count}", *LIMITED) as server, contextlib.ExitStack() as stack:
         clients = [stack.enter_context(MilterClient(server.socket)) for _ in range(8)]
         for client in clients:
@@ -158,12 +162,14 @@ def test_61_a_thread_that_cannot_be_started_loses_the_connection(place, slow):
             client.raw(packet("M", b"<slow@x>\0") + packet("R", b"<b@x>\0") + packet("T"))
         said = all_answers(clients)
         lost = [client for client in clients if not said[client]]
-        assert lost, "libmilter is mended"
+        if not lost:
+            return False
         assert server.serves()  # there is a thread again, and nobody gives them to it
         before = server.sockets()
         for client in lost:
             client.socket.close()
         assert server.serves() and server.sockets() == before  # their ends stay open
+        return True
 
 
 def ticks(pid):

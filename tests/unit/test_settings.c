@@ -89,7 +89,8 @@ static const struct {
      ":3: OnFinding: this finding was given before"},
     {"a delimiter", GOOD "SubaddressDelimiter -\n", NULL},
     {"a letter is no delimiter", GOOD "SubaddressDelimiter x\n",
-     ":2: SubaddressDelimiter: up to 8 ASCII characters that are neither letter, digit nor @ are needed, or "
+     ":2: SubaddressDelimiter: up to 8 different ASCII characters that are neither letter, digit nor @ are "
+     "needed, or "
      "none"},
     {"several delimiters", GOOD "SubaddressDelimiter +-\n", NULL},
     {"a relative path", GOOD "EvidenceLog log\n", ":2: EvidenceLog: an absolute path, or none, is needed"},
