@@ -51,7 +51,8 @@ int64_t workload_taken(const struct workload *w, enum workload_place place)
 bool workload_hold(struct workload *w, size_t held, size_t wanted, int64_t most)
 {
     int64_t change = (int64_t)wanted - (int64_t)held;
-    if ((w->bytes += change) <= most || change <= 0)
+    int64_t bytes = atomic_fetch_add(&w->bytes, change) + change;
+    if (bytes <= most || change <= 0)
         return true;
     w->bytes -= change;
     return false;
