@@ -18,11 +18,13 @@ from conftest import CA_DOMAIN
 @pytest.fixture(scope="module")
 def mx(folder, shared_milter, acme_server, dns_server, tls_files):
     """Sendmail sees the folder of the proxy's socket as /run/acme-milter."""
-    socket_folder = folder.sub("sendmail-milter")
+    own = type(folder)("sendmail")  # of its own: test_senders has this fixture, too
+    socket_folder = own.sub("milter")
     proxy = MilterProxy(socket_folder / "milter.sock", shared_milter.socket)
-    sendmail = Sendmail(folder, CA_DOMAIN, socket_folder, *tls_files)
+    sendmail = Sendmail(own, CA_DOMAIN, socket_folder, *tls_files)
     with MailExchanger(sendmail, proxy, shared_milter, acme_server, dns_server).running() as exchanger:
         yield exchanger
+    own.remove()
 
 
 @pytest.fixture
