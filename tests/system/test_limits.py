@@ -3,8 +3,10 @@
 beyond a limit is deferred, never lost."""
 import concurrent.futures
 import contextlib
+import fcntl
 import select
 import signal
+import termios
 
 import pytest
 
@@ -79,6 +81,11 @@ def test_a_reload_keeps_the_count(running, folder, exchange):
         assert connect(stack, server).mail(*reply_from(exchange))[0][0] == "d"
 
 
+def is_read(client):
+    """Whether the milter has read all that the client sent."""
+    return fcntl.ioctl(client.socket, termios.TIOCOUTQ, bytes(4)) == bytes(4)
+
+
 def test_what_comes_in_is_bounded_and_given_back(running, exchange):
     server = running(("MaxMemory", "1M"))
     author, recipients, data = reply_from(exchange)
@@ -87,6 +94,8 @@ def test_what_comes_in_is_bounded_and_given_back(running, exchange):
         for client in clients:
             client.header(data)
             client.body(b"\r\n\r\n" + b"x" * PIECE)
+        # No body is answered: an end that overtakes the others' bodies would give memory back before they come.
+        wait_for(lambda: all(is_read(client) for client in clients), "all bodies are read")
         answers = [client.end()[0] for client in clients]
         deferred = [client for client, answer in zip(clients, answers) if is_overload(answer)]
         assert 0 < len(deferred) < COMING_IN, answers
