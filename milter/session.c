@@ -58,6 +58,13 @@ static const enum session_state next_states[SESSION_STATE_END][EVENTS] = {
                                 [EVENT_END] = SESSION_STATE_NOT_OURS},
 };
 
+/* What the mail under way holds, as MaxMemory counts it. */
+static size_t bytes_of(const struct session *s)
+{
+    size_t reply = s->reply != NULL ? sizeof *s->reply + message_held_bytes(s->reply->message) : 0;
+    return s->text_bytes + s->recipient_room * sizeof *s->recipients + reply;
+}
+
 /* What has come of the mail is of no use any more. */
 static void defer(struct session *s, enum session_deferral why)
 {
@@ -67,7 +74,7 @@ static void defer(struct session *s, enum session_deferral why)
     s->state = SESSION_STATE_DEFERRED;
     s->deferral = why;
     s->is_deferral_told = false;
-    size_t now = s->text_bytes + s->recipient_room * sizeof *s->recipients;
+    size_t now = bytes_of(s);
     (void)workload_hold(s->runtime->workload, s->held_bytes, now, INT64_MAX);
     s->held_bytes = now;
 }
@@ -79,8 +86,7 @@ static void account(struct session *s)
     if (s->runtime == NULL)
         return;
     int64_t most = s->runtime->settings->max_memory;
-    size_t reply = s->reply != NULL ? sizeof *s->reply + message_held_bytes(s->reply->message) : 0;
-    size_t now = s->text_bytes + s->recipient_room * sizeof *s->recipients + reply;
+    size_t now = bytes_of(s);
     if (workload_hold(s->runtime->workload, s->held_bytes, now, most)) {
         s->held_bytes = now;
         return;
