@@ -22,7 +22,8 @@ bool span_equal(struct span a, struct span b);
 bool span_equal_nocase(struct span a, struct span b); /* ASCII only */
 bool span_starts_nocase(struct span s, struct span prefix);
 struct span span_slice(struct span s, size_t from, size_t to); /* clamped to s */
-struct span span_trim(struct span s);                          /* SP, HTAB, CR and LF at both ends */
+bool span_is_ascii(struct span s);
+struct span span_trim(struct span s); /* SP, HTAB, CR and LF at both ends */
 
 /* Into out as a string, escaped (byte_escape): whole escapes, as many as fit into size. */
 void span_copy_escaped(struct span s, char *out, size_t size);

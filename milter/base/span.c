@@ -37,6 +37,14 @@ struct span span_slice(struct span s, size_t from, size_t to)
     return (struct span){s.data != NULL ? s.data + from : NULL, to - from};
 }
 
+bool span_is_ascii(struct span s)
+{
+    for (size_t i = 0; i < s.len; i++)
+        if ((unsigned char)s.data[i] >= 0x80)
+            return false;
+    return true;
+}
+
 struct span span_trim(struct span s)
 {
     while (s.len > 0 && byte_is_space(s.data[s.len - 1]))

@@ -10,14 +10,6 @@ enum { LABEL_MAX_BYTES = 63, LABEL_MAX_UTF8_BYTES = 4 * LABEL_MAX_BYTES };
 
 static const struct span a_label_prefix = {"xn--", 4};
 
-static bool has_8bit(struct span s)
-{
-    for (size_t i = 0; i < s.len; i++)
-        if ((unsigned char)s.data[i] >= 0x80)
-            return true;
-    return false;
-}
-
 /* Letters, digits, inner hyphens, and 8-bit bytes: those are judged as code points elsewhere. */
 static bool has_label_bytes(struct span label, bool allow_underscore)
 {
@@ -79,8 +71,8 @@ static enum outcome to_a_label(const char *label, char a_label[static LABEL_MAX_
     if (status == IDN2_OK) {
         struct span result = span_from_string((const char *)mapped);
         struct span given = span_from_string(label);
-        bool is_kept =
-            has_8bit(given) ? is_same_label(given, span_from_string(decoded)) : span_equal(given, result);
+        bool is_kept = !span_is_ascii(given) ? is_same_label(given, span_from_string(decoded))
+                                             : span_equal(given, result);
         if (is_kept && span_equal(result, span_from_string((const char *)again)) &&
             result.len <= LABEL_MAX_BYTES) {
             memcpy(a_label, result.data, result.len + 1);
@@ -104,7 +96,7 @@ static enum outcome append_label(struct span label, struct domain *out, size_t *
         lower[i] = byte_to_lower(label.data[i]);
     lower[label.len] = '\0';
     struct span result = {lower, label.len};
-    if (has_8bit(label) || span_starts_nocase(label, a_label_prefix)) {
+    if (!span_is_ascii(label) || span_starts_nocase(label, a_label_prefix)) {
         enum outcome outcome = to_a_label(lower, a_label);
         if (outcome != OUTCOME_OK)
             return outcome;

@@ -221,14 +221,6 @@ enum outcome recipient_visit(struct span path, bool (*visit)(const struct mailbo
     return r.is_over || (r.has_any && r.is_clear && plain.is_clear) ? OUTCOME_OK : OUTCOME_BROKEN_INPUT;
 }
 
-static bool is_ascii(struct span s)
-{
-    for (size_t i = 0; i < s.len; i++)
-        if ((unsigned char)s.data[i] >= 0x80)
-            return false;
-    return true;
-}
-
 size_t recipient_fold_local(struct span local, char out[static RECIPIENT_FOLDED_MAX_BYTES])
 {
     struct plain plain;
@@ -236,7 +228,7 @@ size_t recipient_fold_local(struct span local, char out[static RECIPIENT_FOLDED_
     if (local.len > MAILBOX_LOCAL_MAX_BYTES)
         return 0;
     make_plain(local, &plain);
-    if (is_ascii((struct span){plain.text, plain.len})) {
+    if (span_is_ascii((struct span){plain.text, plain.len})) {
         for (size_t i = 0; i < plain.len; i++)
             out[i] = byte_to_lower(plain.text[i]);
         return plain.len;
